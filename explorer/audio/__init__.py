@@ -1,0 +1,1 @@
+"""Files in, waveforms and pictures out."""

@@ -1,0 +1,1 @@
+"""Few-shot methods on plain arrays: examples in, scores out."""

@@ -1,0 +1,1 @@
+"""A collection: the folder on disk, and the one object that a notebook holds."""

@@ -1,0 +1,1 @@
+"""Encoders: windows of sound in, embeddings out, on torch."""

@@ -1,0 +1,1 @@
+"""Geometry of vectors: arrays in, arrays out."""
