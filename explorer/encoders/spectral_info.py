@@ -1,0 +1,29 @@
+"""What the `spectral` encoder is, without importing torch."""
+
+from __future__ import annotations
+
+from explorer.encoders.registry import EncoderInfo
+
+NAME = "spectral"
+VERSION = "1"
+SAMPLE_RATE = 32_000
+WINDOW_S = 3.0
+BANDS = 64
+STATISTICS = ("level", "spread", "prominence", "activity")
+DIMENSION = BANDS * len(STATISTICS)
+LICENCE = "Apache-2.0 (part of this package; no weights)"
+
+
+def info() -> EncoderInfo:
+    """Describe the encoder; it needs nothing and is always available."""
+    return EncoderInfo(
+        name=NAME,
+        version=VERSION,
+        sample_rate=SAMPLE_RATE,
+        window_s=WINDOW_S,
+        dimension=DIMENSION,
+        licence=LICENCE,
+        available=True,
+        how_to_get="part of this package",
+        reference="statistics of a log-mel and a PCEN spectrogram (Wang et al. 2017, 1607.05666)",
+    )
