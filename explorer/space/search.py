@@ -1,0 +1,298 @@
+"""Exact nearest neighbours over embeddings that may be larger than memory.
+
+The corpus is read once, block by block. A fast float32 product gives every row a score with a known
+error bound; only rows that could belong to the answer are scored again in float64, row by row, and
+kept. Two things follow that a plain ``topk`` over float32 products does not give: the answer does
+not depend on how the corpus was cut into blocks, and equal vectors have equal scores, so that ties
+are always broken by the lower row.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol, cast, runtime_checkable
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+
+from explorer.errors import ParameterError
+
+Metric = Literal["cosine", "dot", "euclidean"]
+METRICS: tuple[Metric, ...] = ("cosine", "dot", "euclidean")
+
+Block = tuple[int, NDArray[np.generic]]
+"""A first row and the rows from there on, ``[rows, dimension]``."""
+
+FLOAT32_ERROR = 1e-5
+"""Bound on the error of a float32 product, relative to the product of the two lengths.
+
+A blocked sum of 2,000 products stays near 2e-6; too large a bound only costs a few more rows that
+are scored twice, too small a one could lose a neighbour.
+"""
+BLOCK_ROWS = 2048
+SCORE_CELLS = 4_000_000
+"""Queries times rows that are scored at once (16 MB of float32)."""
+EXACT_CELLS = 2_000_000
+"""Pairs times dimension that are scored again at once (16 MB of float64)."""
+
+
+@runtime_checkable
+class Blocked(Protocol):
+    """Anything that hands out its rows in blocks, such as a collection's vectors."""
+
+    def blocks(self, rows_per_block: int = ...) -> Iterator[Block]:
+        """Yield ``(first_row, rows)`` from the first row to the last."""
+        ...
+
+
+Corpus = ArrayLike | torch.Tensor | Blocked | Iterable[Block]
+
+
+def top_k(
+    corpus: Corpus,
+    queries: ArrayLike | torch.Tensor,
+    k: int,
+    *,
+    metric: Metric = "cosine",
+    rows: ArrayLike | None = None,
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Find the k rows of a corpus that are nearest to each query, best first.
+
+    Parameters
+    ----------
+    corpus : the vectors, ``[n, dimension]``: an array, a tensor, an object with ``blocks()``, or an
+        iterable of ``(first_row, block)`` pairs. Any float type; the sums are float32 or better.
+    queries : ``[n_queries, dimension]``, or one vector ``[dimension]``.
+    k : how many rows to return for each query. Fewer come back where there are fewer.
+    metric : "cosine" (a vector of zeros scores 0 against everything), "dot", or "euclidean".
+    rows : which rows may be found: a mask ``[n]`` of booleans, or row numbers. All if None.
+
+    Returns
+    -------
+    rows : int64 ``[n_queries, min(k, rows there are)]``.
+    scores : float32, same shape. Similarities fall from left to right; for "euclidean" these are
+        distances and rise. Rows that score the same come in the order of their row numbers.
+
+    Rows that hold a NaN or an infinity are never found.
+
+    Raises
+    ------
+    ParameterError : an unknown metric, k below 1, another dimension, a query that is not finite.
+
+    Example
+    -------
+    >>> import numpy as np
+    >>> corpus = np.array([[1.0, 0.0], [0.0, 1.0], [2.0, 0.0]])
+    >>> found, scores = top_k(corpus, [1.0, 0.1], k=2)
+    >>> found.tolist()
+    [[0, 2]]
+    """
+    if metric not in METRICS:
+        raise ParameterError(f"metric {metric!r} is not known; choose one of {', '.join(METRICS)}")
+    if k < 1:
+        raise ParameterError(f"k is {k}; ask for at least one neighbour")
+    wanted = np.atleast_2d(_as_numpy(queries)).astype(np.float64)
+    if wanted.ndim != 2:
+        raise ParameterError(f"queries have shape {wanted.shape}; give [n_queries, dimension]")
+    if not np.isfinite(wanted).all():
+        raise ParameterError("a query holds NaN or infinity; embed that window again")
+    scorer = _Scorer(wanted, metric)
+    best = _Pairs.none(len(wanted))
+    rows_at_once = int(np.clip(SCORE_CELLS // max(1, len(wanted)), 64, BLOCK_ROWS))
+    allowed = _Allowed(rows)
+    for first_row, block in iterate_blocks(corpus, rows_at_once):
+        if block.shape[1] != wanted.shape[1]:
+            raise ParameterError(
+                f"queries have {wanted.shape[1]} dimensions but the corpus has {block.shape[1]}; "
+                "use embeddings of the same encoder"
+            )
+        numbers = allowed.within(first_row, len(block))
+        candidates = block if numbers is None else block[numbers]
+        found = scorer.pairs(candidates, best.kth(k), k)
+        position = found.row if numbers is None else numbers[found.row]
+        best = best.best(replace(found, row=first_row + position), k)
+    numbers_found, scores = best.table()
+    if metric == "euclidean":
+        scores = np.sqrt(-scores)
+    return numbers_found, scores.astype(np.float32)
+
+
+def iterate_blocks(corpus: Corpus, rows_per_block: int) -> Iterator[Block]:
+    """Yield ``(first_row, block)`` with at most ``rows_per_block`` rows from any kind of corpus.
+
+    >>> [(first, len(block)) for first, block in iterate_blocks(np.zeros((5, 2)), 2)]
+    [(0, 2), (2, 2), (4, 1)]
+    """
+    for first_row, block in _source_blocks(corpus, rows_per_block):
+        if block.ndim != 2:
+            raise ParameterError(f"a block has shape {block.shape}; give [rows, dimension]")
+        for start in range(0, len(block), rows_per_block):
+            yield first_row + start, block[start : start + rows_per_block]
+
+
+def _source_blocks(corpus: Corpus, rows_per_block: int) -> Iterator[Block]:
+    if isinstance(corpus, Blocked):
+        yield from corpus.blocks(rows_per_block)
+    elif isinstance(corpus, torch.Tensor | np.ndarray) or hasattr(corpus, "__array__"):
+        yield 0, _as_numpy(cast(ArrayLike, corpus))
+    elif isinstance(corpus, Iterator):
+        yield from corpus
+    else:
+        items = list(cast(Iterable[object], corpus))
+        if items and isinstance(items[0], tuple) and np.ndim(cast(Block, items[0])[1]) == 2:
+            yield from cast(list[Block], items)
+        else:
+            yield 0, np.asarray(items)
+
+
+def _as_numpy(values: ArrayLike | torch.Tensor) -> NDArray[np.generic]:
+    if isinstance(values, torch.Tensor):
+        values = values.detach().cpu()
+        return (values.float() if values.dtype == torch.bfloat16 else values).numpy()
+    return np.asarray(values)
+
+
+def as_float32(block: NDArray[np.generic]) -> torch.Tensor:
+    """Turn a block of any number type into a float32 tensor ``[rows, dimension]``.
+
+    torch widens float16 several times faster than numpy does.
+    """
+    if block.dtype not in (np.float16, np.float32, np.float64):
+        block = block.astype(np.float32)
+    with warnings.catch_warnings():
+        # A memory map is read-only and torch warns that it might be written to; it is not.
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        return torch.from_numpy(np.ascontiguousarray(block)).float()
+
+
+class _Allowed:
+    """Which row numbers may be found."""
+
+    def __init__(self, rows: ArrayLike | None) -> None:
+        self.mask: NDArray[np.bool_] | None = None
+        self.numbers: NDArray[np.int64] | None = None
+        if rows is None:
+            return
+        array = np.asarray(rows)
+        if array.dtype == np.bool_:
+            self.mask = array
+        else:
+            self.numbers = np.unique(array.astype(np.int64))
+
+    def within(self, first_row: int, count: int) -> NDArray[np.int64] | None:
+        """Positions inside the block of the rows allowed there; None where all are."""
+        if self.mask is not None:
+            part = self.mask[first_row : first_row + count]
+            if len(part) < count:
+                raise ParameterError(
+                    f"the row mask has {len(self.mask)} entries, but the corpus has at least "
+                    f"{first_row + count} rows"
+                )
+            return None if part.all() else np.flatnonzero(part)
+        if self.numbers is not None:
+            low, high = np.searchsorted(self.numbers, [first_row, first_row + count])
+            return self.numbers[low:high] - first_row
+        return None
+
+
+@dataclass(frozen=True)
+class _Pairs:
+    """Pairs of query and row with their exact similarity (for "euclidean", minus its square)."""
+
+    query: NDArray[np.int64]
+    row: NDArray[np.int64]
+    score: NDArray[np.float64]
+    n_queries: int
+
+    @classmethod
+    def none(cls, n_queries: int) -> _Pairs:
+        return cls(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0), n_queries)
+
+    def best(self, other: _Pairs, k: int) -> _Pairs:
+        """Keep the k best pairs of each query out of both sets, sorted by query, best first."""
+        query = np.concatenate([self.query, other.query])
+        row = np.concatenate([self.row, other.row])
+        score = np.concatenate([self.score, other.score])
+        order = np.lexsort((row, -score, query))
+        query = query[order]
+        rank = np.arange(len(query)) - np.searchsorted(query, query)
+        kept = order[rank < k]
+        return _Pairs(query[rank < k], row[kept], score[kept], self.n_queries)
+
+    def kth(self, k: int) -> NDArray[np.float64]:
+        """The k-th best score of each query, ``[n_queries]``; -inf where there are fewer."""
+        floor = np.full(self.n_queries, -np.inf)
+        counts = np.bincount(self.query, minlength=self.n_queries)
+        full = counts >= k
+        floor[full] = self.score[np.cumsum(counts)[full] - 1]
+        return floor
+
+    def table(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Rows and scores as ``[n_queries, found]``: every query finds equally many."""
+        shape = (self.n_queries, len(self.query) // max(1, self.n_queries))
+        return self.row.reshape(shape), self.score.reshape(shape)
+
+
+class _Scorer:
+    """Similarity of queries to blocks: quick with a bound first, then exact for what is left."""
+
+    def __init__(self, queries: NDArray[np.float64], metric: Metric) -> None:
+        self.metric = metric
+        self.length = np.sqrt((queries * queries).sum(axis=1))
+        if metric == "cosine":
+            queries = queries / np.where(self.length > 0, self.length, 1.0)[:, None]
+        self.queries = queries
+        self.quick_queries = torch.from_numpy(queries.astype(np.float32))
+        self.quick_length = torch.from_numpy(self.length.astype(np.float32))
+
+    def pairs(self, block: NDArray[np.generic], floor: NDArray[np.float64], k: int) -> _Pairs:
+        """Every row of the block that may be among the k best of a query; rows count from 0."""
+        if not len(block):
+            return _Pairs.none(len(self.queries))
+        score, error = self._quick(as_float32(block))
+        # A row can be among the k best only if its upper bound reaches k lower bounds.
+        needed = torch.from_numpy(floor).float()[:, None]
+        if len(block) >= k:
+            sure = torch.topk(score - error, k, dim=1).values[:, -1:]
+            needed = torch.maximum(needed, sure)
+        query, position = torch.nonzero((score + error >= needed) & (score > -torch.inf)).T.numpy()
+        exact = np.empty(len(query))
+        step = max(1, EXACT_CELLS // block.shape[1])
+        for start in range(0, len(query), step):
+            part = slice(start, start + step)
+            exact[part] = self._exact(block[position[part]].astype(np.float64), query[part])
+        return _Pairs(query, position, exact, len(self.queries))
+
+    def _quick(self, block: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Similarity ``[n_queries, rows]`` and a bound on its error; -inf where not finite."""
+        dot = self.quick_queries @ block.T
+        length = torch.linalg.vector_norm(block, dim=1)
+        if self.metric == "cosine":
+            score = dot / torch.where(length > 0, length, 1.0)
+            error = torch.full((1, 1), FLOAT32_ERROR)
+        elif self.metric == "dot":
+            score = dot
+            error = FLOAT32_ERROR * self.quick_length[:, None] * length
+        else:
+            # Squared distances are compared, so that the bound on the error stays simple.
+            squares = self.quick_length[:, None] ** 2 + length**2
+            score = 2 * dot - squares
+            error = 2 * FLOAT32_ERROR * squares
+        bad = ~torch.isfinite(length)
+        if bad.any():
+            score = score.masked_fill(bad, -torch.inf)
+            error = torch.where(bad, torch.zeros(()), error)
+        return score, error
+
+    def _exact(self, rows: NDArray[np.float64], query: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Similarity of each row with its query, summed the same way for every pair."""
+        if self.metric == "euclidean":
+            return -((rows - self.queries[query]) ** 2).sum(axis=1)
+        dot = (rows * self.queries[query]).sum(axis=1)
+        if self.metric == "dot":
+            return cast(NDArray[np.float64], dot)
+        length = np.sqrt((rows * rows).sum(axis=1))
+        return cast(NDArray[np.float64], np.clip(dot / np.where(length > 0, length, 1.0), -1, 1))

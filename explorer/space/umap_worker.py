@@ -1,0 +1,88 @@
+"""UMAP on vectors that are small already; also the program that the second process runs.
+
+Started as ``python umap_worker.py FOLDER``: reads ``vectors.npy`` and ``options.json`` there,
+writes ``coordinates.npy``, and prints a line of JSON for each step, ``{"fraction", "message"}``.
+It imports nothing of this package, so that it starts as fast as UMAP itself, and it ends when its
+standard input closes, which happens when the program that started it is gone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+OnProgress = Callable[[float, str], None]
+
+LAYOUT_STARTS = 0.25
+"""Share of the work that is done when the layout starts; before it, imports and compilation."""
+
+
+def lay_out(
+    vectors: NDArray[np.float32], options: dict[str, Any], on_progress: OnProgress
+) -> NDArray[np.float32]:
+    """Run UMAP on ``[n, dimension]`` vectors; gives finite float32 ``[n, 2]``.
+
+    ``options`` are keyword arguments of ``umap.UMAP``.
+    """
+    on_progress(0.06, "Loading UMAP")
+    from umap import UMAP  # noqa: PLC0415  (seconds: only paid when a map is made)
+
+    on_progress(0.12, "Finding neighbours")
+    with warnings.catch_warnings():
+        # UMAP says that a seed means one thread. That is the choice made here.
+        warnings.filterwarnings("ignore", message="n_jobs value")
+        warnings.filterwarnings("ignore", message="Graph is not fully connected")
+        bar = {"disable": False, "file": _Bar(on_progress), "bar_format": "{n_fmt}/{total_fmt} "}
+        model = UMAP(**options, n_jobs=1, tqdm_kwds={**bar, "mininterval": 0.1})
+        coordinates = model.fit_transform(vectors)
+    return cast(NDArray[np.float32], np.nan_to_num(coordinates, copy=False).astype(np.float32))
+
+
+class _Bar:
+    """The file that UMAP's progress bar writes to."""
+
+    def __init__(self, on_progress: OnProgress) -> None:
+        self.on_progress = on_progress
+
+    def write(self, text: str) -> None:
+        done, _, total = text.strip().partition("/")
+        if done.isdigit() and total.isdigit() and int(total):
+            fraction = LAYOUT_STARTS + (0.99 - LAYOUT_STARTS) * int(done) / int(total)
+            self.on_progress(fraction, "Laying out the map")
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+
+def main(folder: Path) -> None:
+    """Do the work of the second process."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    if hasattr(os, "nice"):
+        os.nice(5)  # the app that waits for the map comes first
+
+    def say(fraction: float, message: str) -> None:
+        print(json.dumps({"fraction": fraction, "message": message}), flush=True)
+
+    vectors = np.load(folder / "vectors.npy", allow_pickle=False)
+    options = json.loads((folder / "options.json").read_text(encoding="utf-8"))
+    np.save(folder / "coordinates.npy", lay_out(vectors, options, say), allow_pickle=False)
+
+
+def _end_with_parent() -> None:
+    # Not sys.stdin: a thread that waits on its lock breaks the end of the interpreter.
+    while os.read(0, 1):
+        pass
+    os._exit(3)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
