@@ -56,8 +56,7 @@ class MissingDependencyError(ExplorerError, ImportError):
         self.package = package
         self.extra = extra
         super().__init__(
-            f"{purpose} needs the package {package}: "
-            f'pip install "soundscape-explorer[{extra}]"'
+            f'{purpose} needs the package {package}: pip install "soundscape-explorer[{extra}]"'
         )
 
 

@@ -1,0 +1,197 @@
+"""A classifier at home in a collection: what it was made of, and its scores for every window."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from explorer.classify.centroid import NearestCentroid
+from explorer.classify.detections import merge_windows
+from explorer.collection.results import Detections
+from explorer.collection.vectors import file_digest
+from explorer.collection.windows import moments
+from explorer.errors import CollectionError, ParameterError
+
+if TYPE_CHECKING:
+    from explorer.collection.collection import Collection
+
+
+class Classifier:
+    """A nearest-centroid classifier over all windows of one run.
+
+    Made by `Collection.classifier`; gives every window a score per class, and detections.
+
+    Attributes
+    ----------
+    model
+        The `NearestCentroid` on plain arrays.
+    run
+        Whose embeddings it scores.
+    made_of
+        What it was built from: example windows per class, or label event ids. Saved with it.
+    """
+
+    def __init__(
+        self,
+        collection: Collection,
+        model: NearestCentroid,
+        *,
+        run: str,
+        name: str | None = None,
+        made_of: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.collection = collection
+        self.model = model
+        self.run = run
+        self.name = name
+        self.made_of = dict(made_of or {})
+        self._scores: NDArray[np.float32] | None = None
+
+    def __repr__(self) -> str:
+        return f"<Classifier of {', '.join(self.classes)} on {self.run}>"
+
+    @property
+    def classes(self) -> list[str]:
+        """Names of the classes, in the order of the score columns."""
+        return list(self.model.classes)
+
+    def scores(self) -> NDArray[np.float32]:
+        """Score of every window for every class, float32 [n_windows, n_classes] in [0, 1].
+
+        Made once and kept; windows embedded since make it anew.
+        """
+        n_windows = self.collection.n_windows(self.run)
+        if self._scores is None or len(self._scores) != n_windows:
+            self._scores = self.model.scores(self.collection.prepared(self.run))
+        return self._scores
+
+    def detections(
+        self,
+        threshold: float = 0.5,
+        *,
+        merge: bool = True,
+        gap_s: float = 0.0,
+        class_: str | None = None,
+    ) -> Detections:
+        """Windows at or above the threshold, neighbouring ones merged into events.
+
+        Parameters
+        ----------
+        threshold
+            Least score that counts.
+        merge
+            Join windows of a class that touch or overlap (or lie at most ``gap_s`` apart) into one
+            event with the highest of their scores.
+        class_
+            Only this class.
+
+        Returns
+        -------
+        Detections
+            Sorted by recording, start and class.
+        """
+        scores = self.scores()
+        rows, columns = np.nonzero(scores >= threshold)
+        if class_ is not None:
+            if class_ not in self.classes:
+                raise ParameterError(
+                    f"there is no class {class_!r}; there are {', '.join(self.classes)}"
+                )
+            keep = columns == self.classes.index(class_)
+            rows, columns = rows[keep], columns[keep]
+        index = self.collection.index(self.run)
+        table = pd.DataFrame(
+            {
+                "recording_id": index.recording_id[rows],
+                "start_s": index.start_s[rows],
+                "end_s": index.end_s[rows],
+                "class": np.asarray(self.classes, dtype=object)[columns],
+                "score": scores[rows, columns],
+            }
+        )
+        found = merge_windows(table, gap_s=gap_s) if merge else table.assign(windows=1)
+        recordings = index.recordings.loc[found["recording_id"].to_numpy()]
+        found = pd.DataFrame(
+            {
+                "recording": recordings["recording"].to_numpy(dtype=object),
+                "start_s": found["start_s"].to_numpy(),
+                "end_s": found["end_s"].to_numpy(),
+                "class": found["class"].to_numpy(dtype=object),
+                "score": found["score"].to_numpy(),
+                "windows": found["windows"].to_numpy(),
+                "site": recordings["site"].to_numpy(dtype=object),
+                "started_at": moments(
+                    recordings["started_at"].tolist(), found["start_s"].to_numpy()
+                ),
+            }
+        )
+        ordered = found.sort_values(["recording", "start_s", "class"], ignore_index=True)
+        return Detections.of(ordered, self.collection)  # type: ignore[return-value]
+
+    def save(self, name: str | None = None, *, threshold: float | None = None) -> Path:
+        """Save weights and description under ``classifiers/NAME.safetensors``.
+
+        The file says its classes, encoder and run, what it was made of, and the threshold.
+        """
+        name = name or self.name
+        if not name:
+            raise ParameterError("give the classifier a name: save('grunts')")
+        path = _save(self, name, threshold)
+        self.name = name
+        return path
+
+
+def load_classifier(collection: Collection, name: str) -> Classifier:
+    """Open a saved classifier by its name.
+
+    Raises
+    ------
+    CollectionError
+        If there is none of that name; the message lists those that there are.
+    """
+    known = collection.catalogue.classifiers().set_index("name")
+    if name not in known.index:
+        there = ", ".join(known.index) or "none yet: save one with classifier.save(name)"
+        raise CollectionError(f"{collection.path}: no classifier {name!r}; there are: {there}")
+    row = known.loc[name]
+    path = _folder(collection) / str(row["file"])
+    if not path.exists():
+        raise CollectionError(f"{path}: the file of this classifier is gone; save it again")
+    return Classifier(collection, NearestCentroid.load(path), run=str(row["run"]), name=name)
+
+
+def _folder(collection: Collection) -> Path:
+    return collection.path / "classifiers"
+
+
+def _save(classifier: Classifier, name: str, threshold: float | None) -> Path:
+    if not re.fullmatch(r"\w[\w .+-]{0,99}", name) or name.endswith((".", " ")):
+        raise ParameterError(
+            f"{name!r} cannot name a classifier: use letters, digits, spaces and . _ + -"
+        )
+    collection = classifier.collection
+    run = collection.catalogue.runs()[classifier.run]
+    path = _folder(collection) / f"{name}.safetensors"
+    path.parent.mkdir(exist_ok=True)
+    classifier.model.save(
+        path,
+        metadata={
+            "name": name,
+            "run": run.name,
+            "encoder": run.encoder,
+            "encoder_version": run.version,
+            "window_s": run.window_s,
+            "threshold": threshold,
+            "made_of": classifier.made_of,
+        },
+    )
+    collection.catalogue.add_classifier(
+        name, run.name, path.name, classifier.classes, file_digest(path)
+    )
+    return path

@@ -1,0 +1,621 @@
+"""The one object that a notebook, the dashboard and the command line hold: a collection."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from explorer.audio.windows import WindowGrid
+from explorer.collection import labels as label_log
+from explorer.collection.catalogue import Catalogue, Run
+from explorer.collection.vectors import Vectors
+from explorer.collection.windows import WindowIndex
+from explorer.errors import CollectionError, ParameterError
+
+if TYPE_CHECKING:
+    from explorer.audio.recordings import Scan
+    from explorer.classify.background import Background, Prepared
+    from explorer.collection.classifier import Classifier
+    from explorer.collection.progress import EmbedProgress, EmbedReport
+    from explorer.collection.query import Query
+    from explorer.collection.results import SearchHits
+    from explorer.encoders.base import Encoder
+    from explorer.space.search import Metric
+
+Rows = Sequence[int] | NDArray[np.integer] | pd.Index
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A piece of a recording: float32 samples [n], their rate in Hz, and where they lie."""
+
+    samples: NDArray[np.float32]
+    rate: int
+    start_s: float
+    end_s: float
+
+
+def open(  # noqa: A001 - `explorer.open` reads as it is meant
+    path: str | Path,
+    audio: str | Path | None = None,
+    *,
+    timezone: str | None = None,
+    site_pattern: str | None = None,
+    catalogue: str | None = None,
+) -> Collection:
+    """Open a collection, making it if it is not there, and enter the recordings of a folder.
+
+    Parameters
+    ----------
+    path
+        Folder of the collection, by custom ``NAME.collection``.
+    audio
+        Folder of recordings; they stay where they are and are never written to.
+    timezone
+        Zone of start times that carry none, such as ``"Australia/Brisbane"`` or ``"+10:00"``.
+    site_pattern
+        Regular expression with a group ``site``, matched against each recording's name.
+    catalogue
+        Address of a database server instead of the file in the folder.
+
+    Examples
+    --------
+    >>> reef = open("reef.collection", audio="recordings/")   # doctest: +SKIP
+    >>> reef.embed()                                          # doctest: +SKIP
+    """
+    collection = Collection(path, catalogue=catalogue)
+    if audio is not None:
+        collection.add(audio, timezone=timezone, site_pattern=site_pattern)
+    return collection
+
+
+class Collection:
+    """Recordings, their embeddings, labels and classifiers in one folder.
+
+    The usual way::
+
+        reef = explorer.open("reef.collection", audio="recordings/")
+        reef.embed()                                        # resumable, with a progress bar
+        hits = reef.search("grunt.wav", k=50)               # what sounds like this?
+        grunts = reef.classifier({"grunt": hits.index[:4]}) # a classifier from four examples
+        grunts.detections(threshold=0.8).to_raven("out/")
+        reef.explore()                                      # all this with a map, by hand and ear
+
+    A *window* is named by its row, a whole number that stays the same for one run (encoder, window
+    length, hop). Methods take ``run=None`` for the newest run.
+    """
+
+    def __init__(self, path: str | Path, *, catalogue: str | None = None) -> None:
+        self.path = Path(path).expanduser().resolve()
+        if self.path.exists() and not self.path.is_dir():
+            raise CollectionError(f"{self.path}: a collection is a folder, and this is a file")
+        if (
+            self.path.is_dir()
+            and catalogue is None
+            and not (self.path / "catalogue.sqlite").exists()
+            and any(self.path.iterdir())
+        ):
+            raise CollectionError(
+                f"{self.path}: this folder is no collection, and it is not empty. "
+                "Name a new folder for the collection; recordings are given with audio=…"
+            )
+        self.path.mkdir(parents=True, exist_ok=True)
+        self.catalogue = Catalogue(catalogue or f"sqlite:///{self.path / 'catalogue.sqlite'}")
+        self._kept: dict[tuple[str, ...], tuple[Any, Any]] = {}
+        self._encoders: dict[str, Encoder] = {}
+
+    @property
+    def name(self) -> str:
+        """The folder's name without ``.collection``."""
+        return self.path.name.removesuffix(".collection")
+
+    def __repr__(self) -> str:
+        recordings = self.recordings
+        hours = recordings["duration_s"].sum() / 3600
+        runs = ", ".join(
+            f"{name} ({self.n_windows(name):,} windows)" for name in self.catalogue.runs()
+        )
+        return (
+            f"<Collection {self.name}: {len(recordings):,} recordings, {hours:.2f} h; "
+            f"{runs or 'not yet embedded'}>"
+        )
+
+    def close(self) -> None:
+        """Let go of the files."""
+        self._kept.clear()
+        self.catalogue.close()
+
+    # --- recordings -------------------------------------------------------------------------
+
+    def add(
+        self,
+        audio: str | Path,
+        *,
+        timezone: str | None = None,
+        site_pattern: str | None = None,
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> Scan:
+        """Enter the recordings under a folder; give what was found and what was left out.
+
+        The settings are remembered, so that a later scan of the same collection uses them again.
+        """
+        from explorer.audio.recordings import scan  # noqa: PLC0415
+
+        for key, value in (("timezone", timezone), ("site_pattern", site_pattern)):
+            if value is not None:
+                self.catalogue.remember(key, value)
+        found = scan(
+            audio,
+            timezone=self.catalogue.setting("timezone"),
+            site_pattern=self.catalogue.setting("site_pattern"),
+            on_progress=on_progress,
+        )
+        self.catalogue.add(found)
+        self._kept.clear()
+        return found
+
+    @property
+    def recordings(self) -> pd.DataFrame:
+        """Recordings by name, with their length, start, site and device."""
+        return self._keep(("recordings",), self.catalogue.version(), self.catalogue.recordings)
+
+    @property
+    def left_out(self) -> pd.DataFrame:
+        """Files that could not be used, with the cause of each: recording, cause."""
+        return self.catalogue.left_out(self.run)
+
+    # --- runs and embeddings ----------------------------------------------------------------
+
+    @property
+    def run(self) -> str | None:
+        """The newest run, which methods use unless told otherwise; None before the first."""
+        return next(reversed(self.catalogue.runs()), None)
+
+    @property
+    def runs(self) -> pd.DataFrame:
+        """Runs, oldest first: run, encoder, version, window_s, hop_s, speed, dimension, windows."""
+        rows = [
+            vars(run) | {"windows": self.n_windows(name)}
+            for name, run in self.catalogue.runs().items()
+        ]
+        columns = [
+            "name",
+            "encoder",
+            "version",
+            "window_s",
+            "hop_s",
+            "speed",
+            "dimension",
+            "windows",
+        ]
+        return pd.DataFrame(rows, columns=columns).rename(columns={"name": "run"})
+
+    def embed(
+        self,
+        encoder: str | Encoder = "auto",
+        *,
+        hop_s: float | None = None,
+        speed: float = 1.0,
+        channel: Literal["mix"] | int = "mix",
+        device: str = "auto",
+        batch_size: int = 32,
+        progress: bool | Callable[[EmbedProgress], None] = True,
+    ) -> EmbedReport:
+        """Embed every window that is not yet embedded; call it again to go on after a stop.
+
+        Parameters
+        ----------
+        encoder
+            Name (`explorer encoders` lists them), ``"auto"`` for BirdNET where it is installed and
+            ``spectral`` where not, or a loaded encoder.
+        hop_s
+            Seconds of the recording between starts of windows; None for no overlap.
+        speed
+            Play the recording slower (0.1 for bats) or faster (4 for whales) into the encoder;
+            times stay the recording's own.
+        channel
+            ``"mix"`` of all channels, or a channel's number from 0.
+        device
+            ``"auto"`` for cuda, mps or cpu, whichever is there.
+        progress
+            A bar; or a function that is told of every batch; or False.
+        """
+        from explorer.collection.embedding import embed  # noqa: PLC0415
+        from explorer.collection.progress import bar  # noqa: PLC0415
+
+        model = self._load_encoder(encoder, device) if isinstance(encoder, str) else encoder
+        if not (np.isfinite(speed) and speed > 0):
+            raise ParameterError(f"speed is a factor above 0, not {speed!r}")
+        window_s = model.window_s * speed
+        hop_s = window_s if hop_s is None else hop_s
+        WindowGrid(window_s, hop_s)  # refuses what is no length
+        run = Run(
+            name=Run.name_for(model.name, model.version, window_s, hop_s, speed, str(channel)),
+            encoder=model.name,
+            version=model.version,
+            sample_rate=model.sample_rate,
+            window_s=window_s,
+            hop_s=hop_s,
+            speed=speed,
+            channel=str(channel),
+            dimension=model.dimension,
+        )
+        self._encoders[run.name] = model
+        shown = bar(run, model) if progress is True else contextlib.nullcontext(progress or None)
+        with shown as on_progress:
+            report = embed(
+                self.catalogue,
+                self.path / "embeddings",
+                run,
+                model,
+                batch_size=batch_size,
+                on_progress=on_progress,
+            )
+        self._kept.clear()
+        return report
+
+    def embeddings(self, run: str | None = None) -> Vectors:
+        """The embeddings as one matrix [n_windows, dimension] that stays on disk."""
+        name = self._run(run)
+
+        def load() -> Vectors:
+            shards = self.catalogue.shards(name)
+            folder = self.path / "embeddings" / name
+            return Vectors(
+                [folder / file for file, _, _ in shards],
+                [rows for _, rows, _ in shards],
+                self.catalogue.runs()[name].dimension,
+            )
+
+        return self._keep(("embeddings", name), self.catalogue.version(), load)
+
+    def n_windows(self, run: str | None = None) -> int:
+        """How many windows are embedded."""
+        return len(self.embeddings(run))
+
+    def index(self, run: str | None = None) -> WindowIndex:
+        """Recording, times, site and hour of every window, as arrays."""
+        name = self._run(run)
+        return self._keep(
+            ("index", name),
+            self.catalogue.version(),
+            lambda: WindowIndex.from_segments(
+                self.catalogue.runs()[name], self.recordings, self.catalogue.segments(name)
+            ),
+        )
+
+    def windows(self, rows: Rows | None = None, run: str | None = None) -> pd.DataFrame:
+        """Windows as a table: recording, start_s, end_s, started_at, site, recording_id."""
+        return self.index(run).table(None if rows is None else np.asarray(rows))
+
+    # --- the map ----------------------------------------------------------------------------
+
+    def projection(self, run: str | None = None) -> NDArray[np.float32] | None:
+        """Coordinates [n_windows, 2] of the map, or None where it must (again) be made."""
+        from explorer.collection import projections  # noqa: PLC0415
+
+        name = self._run(run)
+        return projections.newest(self.path / "projections", name, self.n_windows(name))
+
+    def project(
+        self,
+        run: str | None = None,
+        *,
+        on_progress: Callable[[float, str], None] | None = None,
+        **settings: Any,
+    ) -> NDArray[np.float32]:
+        """Make the map with UMAP in a process of its own, and keep it with its settings.
+
+        Parameters
+        ----------
+        on_progress
+            Told of the share done, 0 to 1, and what is being done.
+        settings
+            Of `explorer.space.projection.ProjectionSettings`, such as ``n_neighbors`` or ``seed``.
+        """
+        from explorer.collection import projections  # noqa: PLC0415
+
+        name = self._run(run)
+        return projections.make(
+            self.path / "projections", name, self.embeddings(name), settings, on_progress
+        )
+
+    # --- search and classifiers -------------------------------------------------------------
+
+    def search(
+        self,
+        query: Query,
+        k: int = 50,
+        *,
+        start_s: float | None = None,
+        metric: Metric = "cosine",
+        run: str | None = None,
+    ) -> SearchHits:
+        """Windows that sound most like the query, best first.
+
+        Parameters
+        ----------
+        query
+            An audio file; a pair (recording, second); one or more windows by row; or a vector
+            [dimension]. Several windows are asked for by the mean of their embeddings (BIRB 1.3).
+        k
+            How many.
+        start_s
+            With an audio file: only the window that starts here, instead of the whole file.
+        metric
+            ``"cosine"``, ``"dot"`` or ``"euclidean"`` (a distance: least first).
+        """
+        from explorer.collection.query import query_vector  # noqa: PLC0415
+        from explorer.collection.results import SearchHits  # noqa: PLC0415
+        from explorer.space.search import top_k  # noqa: PLC0415
+
+        name = self._run(run)
+        vector = query_vector(self, query, start_s=start_s, run=name)
+        rows, scores = top_k(self.embeddings(name), vector[None], k, metric=metric)
+        table = self.windows(rows[0], name).drop(columns="recording_id").assign(score=scores[0])
+        return cast("SearchHits", SearchHits.of(table, self))
+
+    def background(self, run: str | None = None) -> Background:
+        """What this collection sounds like as a whole: the geometry that classifiers stand on."""
+        from explorer.classify.background import Background  # noqa: PLC0415
+
+        name = self._run(run)
+        path = self.path / "embeddings" / name / "background.safetensors"
+        n_windows = self.n_windows(name)
+
+        def load() -> Background:
+            if path.exists():
+                kept = Background.load(path)
+                if kept.n_rows == n_windows:
+                    return kept
+            made = Background.fit(self.embeddings(name))
+            made.save(path)
+            return made
+
+        return self._keep(("background", name), n_windows, load)
+
+    def prepared(self, run: str | None = None) -> Prepared:
+        """All embeddings in memory in the geometry of the background, so that a click is quick."""
+        name = self._run(run)
+        return self._keep(
+            ("prepared", name),
+            self.n_windows(name),
+            lambda: self.background(name).prepare(self.embeddings(name)),
+        )
+
+    def classifier(
+        self,
+        examples: Mapping[str, Rows] | None = None,
+        *,
+        negatives: Mapping[str, Rows] | None = None,
+        name: str | None = None,
+        run: str | None = None,
+        method: str | None = None,
+    ) -> Classifier:
+        """Build a nearest-centroid classifier, at once.
+
+        Parameters
+        ----------
+        examples
+            Windows of each class, by row. None takes the current labels: positives are examples,
+            negatives are what a class is not.
+        negatives
+            Windows that are not of a class, by class.
+        method
+            Of `NearestCentroid.fit`; None for its default.
+
+        Raises
+        ------
+        ParameterError
+            If no class has an example.
+        """
+        from explorer.classify.centroid import NearestCentroid  # noqa: PLC0415
+        from explorer.collection.classifier import Classifier  # noqa: PLC0415
+
+        name_of_run = self._run(run)
+        if examples is None:
+            examples, labelled_negatives = self._labelled(name_of_run)
+            negatives = labelled_negatives if negatives is None else negatives
+        chosen = {
+            class_: np.asarray(rows, dtype=np.int64).ravel() for class_, rows in examples.items()
+        }
+        chosen = {class_: rows for class_, rows in chosen.items() if rows.size}
+        if not chosen:
+            raise ParameterError(
+                "a classifier needs at least one example: label a window, "
+                "or give examples={'name': rows}"
+            )
+        refused = {
+            class_: np.asarray(rows, dtype=np.int64).ravel()
+            for class_, rows in (negatives or {}).items()
+            if class_ in chosen and len(rows)
+        }
+        vectors = self.embeddings(name_of_run)
+        options = {} if method is None else {"method": method}
+        model = NearestCentroid.fit(
+            {class_: vectors.take(rows) for class_, rows in chosen.items()},
+            background=self.background(name_of_run),
+            negatives={class_: vectors.take(rows) for class_, rows in refused.items()},
+            **cast("dict[str, Any]", options),
+        )
+        made_of = {
+            "examples": {class_: rows.tolist() for class_, rows in chosen.items()},
+            "negatives": {class_: rows.tolist() for class_, rows in refused.items()},
+        }
+        return Classifier(self, model, run=name_of_run, name=name, made_of=made_of)
+
+    def load_classifier(self, name: str) -> Classifier:
+        """Open a saved classifier by its name.
+
+        Raises
+        ------
+        CollectionError
+            If there is none of that name; the message lists those that there are.
+        """
+        from explorer.collection.classifier import load_classifier  # noqa: PLC0415
+
+        return load_classifier(self, name)
+
+    @property
+    def classifiers(self) -> pd.DataFrame:
+        """Saved classifiers: name, run, classes, created_at."""
+        return self.catalogue.classifiers().drop(columns=["file", "sha256"])
+
+    # --- labels -----------------------------------------------------------------------------
+
+    def label(
+        self,
+        rows: Rows,
+        class_: str,
+        judgement: label_log.Judgement = "positive",
+        *,
+        who: str,
+        source: str = "notebook",
+        run: str | None = None,
+    ) -> list[int]:
+        """Say that windows do (positive), do not (negative) or may (unsure) hold a class.
+
+        The label is kept for the windows' time ranges, so it outlives a change of encoder.
+
+        Returns
+        -------
+        list of int
+            Ids of the label events, for `undo`.
+        """
+        table = self.windows(np.asarray(rows), run)
+        return self.label_ranges(
+            table.assign(**{"class": class_, "judgement": judgement}), who=who, source=source
+        )
+
+    def label_ranges(self, ranges: pd.DataFrame, *, who: str, source: str = "import") -> list[int]:
+        """Label time ranges: a table with recording, start_s, end_s, class and judgement."""
+        table = ranges
+        if "recording_id" not in table:
+            ids = pd.Series(self.recordings.index, index=self.recordings["recording"])
+            unknown = sorted(set(table["recording"]) - set(ids.index))
+            if unknown:
+                raise ParameterError(
+                    f"{len(unknown)} recordings of these labels are not in {self.name}, "
+                    f"such as {unknown[0]!r}"
+                )
+            table = table.assign(recording_id=table["recording"].map(ids))
+        if "judgement" not in table:
+            table = table.assign(judgement="positive")
+        columns = ["recording_id", "start_s", "end_s", "class", "judgement"]
+        return label_log.append(
+            self.catalogue.engine, table[columns].to_dict(orient="records"), who=who, source=source
+        )
+
+    def undo(self, events: Sequence[int], *, who: str, source: str = "notebook") -> list[int]:
+        """Take label events back; give the ids of the events that do so (undo these to redo)."""
+        return label_log.undo(self.catalogue.engine, events, who=who, source=source)
+
+    def labels(self, *, who: str | None = None) -> pd.DataFrame:
+        """The labels that count now, with who judged and when."""
+        return label_log.current(self.catalogue.engine, who=who)
+
+    def label_events(self) -> pd.DataFrame:
+        """The whole log of label events, undone ones too."""
+        return label_log.log(self.catalogue.engine)
+
+    def label_rows(self, run: str | None = None) -> pd.DataFrame:
+        """The labels that count now as windows of a run: row, class, judgement, who, event."""
+        return label_log.rows_of_labels(self.labels(), self.index(run))
+
+    def _labelled(
+        self, run: str
+    ) -> tuple[dict[str, NDArray[np.int64]], dict[str, NDArray[np.int64]]]:
+        agreed = label_log.agreed(self.label_rows(run))
+        by = {
+            judgement: {
+                str(class_): rows["row"].to_numpy(dtype=np.int64)
+                for class_, rows in agreed[agreed["judgement"] == judgement].groupby("class")
+            }
+            for judgement in ("positive", "negative")
+        }
+        return by["positive"], by["negative"]
+
+    # --- sound ------------------------------------------------------------------------------
+
+    def clip(self, row: int, *, context_s: float = 0.0, run: str | None = None) -> Clip:
+        """The sound of a window, as recorded, with some context on both sides if asked for."""
+        window = self.index(run).table([int(row)]).iloc[0]
+        return self.clip_of(
+            window["recording"],
+            max(0.0, window["start_s"] - context_s),
+            window["end_s"] + context_s,
+        )
+
+    def clip_of(self, recording: str, start_s: float, end_s: float) -> Clip:
+        """The sound between two seconds of a recording, at the recording's own rate, mixed down.
+
+        Raises
+        ------
+        AudioError
+            If the file is no longer where it was, or cannot be read.
+        """
+        from explorer.audio.decoding import read_clip  # noqa: PLC0415
+
+        known = self.recordings
+        found = known[known["recording"] == recording]
+        if found.empty:
+            raise ParameterError(f"{recording!r} is no recording of {self.name}")
+        entry = found.iloc[0]
+        start_s, end_s = max(0.0, start_s), min(end_s, float(entry["duration_s"]))
+        samples, rate = read_clip(Path(entry["path"]), start_s, end_s)
+        return Clip(samples, rate, start_s, start_s + len(samples) / rate)
+
+    # --- the dashboard ----------------------------------------------------------------------
+
+    def explore(self, **options: Any) -> Any:
+        """The dashboard: in a notebook, the cell's output."""
+        from importlib import import_module  # noqa: PLC0415
+
+        # By name, because this floor must not know the one above; only who asks for it loads it.
+        return import_module("explorer.dashboard.app").make_app(self, **options)
+
+    # --- inside -----------------------------------------------------------------------------
+
+    def _run(self, run: str | None) -> str:
+        runs = self.catalogue.runs()
+        if run is None:
+            if not runs:
+                raise CollectionError(
+                    f"{self.path}: nothing is embedded yet. Call embed(), or run: "
+                    f'explorer embed "{self.path.name}"'
+                )
+            return next(reversed(runs))
+        if run not in runs:
+            raise ParameterError(f"there is no run {run!r}; there are: {', '.join(runs) or 'none'}")
+        return run
+
+    def _keep(self, key: tuple[str, ...], stamp: Any, make: Callable[[], Any]) -> Any:
+        """Keep what was made until its stamp changes."""
+        if key not in self._kept or self._kept[key][0] != stamp:
+            self._kept[key] = (stamp, make())
+        return self._kept[key][1]
+
+    def _load_encoder(self, name: str, device: str) -> Encoder:
+        from explorer.encoders.registry import load  # noqa: PLC0415
+
+        return load(name, device=device)
+
+    def encoder(self, run: str | None = None) -> Encoder:
+        """The encoder of a run, loaded; for queries from outside the collection.
+
+        Raises
+        ------
+        EncoderError
+            If it is not installed, or another version than the run's.
+        """
+        name = self._run(run)
+        if name not in self._encoders:
+            self._encoders[name] = self._load_encoder(self.catalogue.runs()[name].encoder, "auto")
+        return self._encoders[name]

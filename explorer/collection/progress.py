@@ -1,0 +1,92 @@
+"""How far an embedding run is, and what it did: for bars, screens and the last sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from tqdm.auto import tqdm
+
+from explorer.collection.catalogue import Run
+from explorer.encoders.base import Encoder
+
+
+@dataclass(frozen=True)
+class EmbedProgress:
+    """How far a run is; handed to the progress callback after every batch."""
+
+    windows: int
+    total: int
+    recording: str
+    audio_s: float
+    elapsed_s: float
+
+    @property
+    def times_real_time(self) -> float:
+        """Seconds of sound embedded per second."""
+        return self.audio_s / self.elapsed_s if self.elapsed_s > 0 else 0.0
+
+
+@dataclass(frozen=True)
+class EmbedReport:
+    """What a call of ``embed`` did.
+
+    Attributes
+    ----------
+    run
+        Name of the run.
+    windows, recordings
+        Embedded by this call.
+    total_windows
+        In the run now.
+    left_out
+        Name of each recording that failed in this call, with the cause.
+    audio_s, elapsed_s
+        Sound embedded, and time taken, in seconds.
+    device
+        Where the encoder ran.
+    """
+
+    run: str
+    windows: int
+    recordings: int
+    total_windows: int
+    left_out: Mapping[str, str]
+    audio_s: float
+    elapsed_s: float
+    device: str
+
+    def __str__(self) -> str:
+        if not self.windows and not self.left_out:
+            return f"Nothing to do: all {self.total_windows:,} windows of {self.run} are embedded."
+        speed = self.audio_s / self.elapsed_s if self.elapsed_s else 0.0
+        text = (
+            f"Embedded {self.windows:,} windows of {self.recordings:,} recordings with {self.run} "
+            f"on {self.device} in {self.elapsed_s:.1f} s ({speed:,.0f} x real time)."
+        )
+        if self.left_out:
+            text += (
+                f" {len(self.left_out)} left out (`left_out` of the collection names each cause)."
+            )
+        return text
+
+
+@contextmanager
+def bar(run: Run, encoder: Encoder) -> Iterator[Callable[[EmbedProgress], None]]:
+    """A progress bar: windows, windows per second, time left, x real time, recording.
+
+    The device is named, so that a computer's processor is never used unnoticed in place of its GPU.
+    """
+    tqdm.write(f"{run.name} runs on {encoder.device}")
+    with tqdm(desc=run.name, unit=" windows", dynamic_ncols=True) as shown:
+
+        def advance(progress: EmbedProgress) -> None:
+            shown.total = progress.total
+            shown.set_postfix_str(
+                f"{progress.times_real_time:,.0f} x real time, {progress.recording[-32:]}",
+                refresh=False,
+            )
+            shown.update(progress.windows - shown.n)
+
+        yield advance
