@@ -1,0 +1,103 @@
+"""From the current labels to scores: what one gesture of judging costs.
+
+Pure functions of a collection; they may run in a thread, and they change nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from explorer.collection.collection import Collection
+
+Judgement = Literal["positive", "negative", "unsure"]
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What the current labels say and teach.
+
+    ``judgements`` maps class name → row → judgement, classes in the order in which they were first
+    labelled. ``classes`` names the columns of ``scores`` [n_windows, n_classes]; a class without a
+    positive example has no column. ``events`` maps (class, row) to the event that says so, where
+    the collection tells it.
+    """
+
+    judgements: Mapping[str, Mapping[int, Judgement]] = field(default_factory=dict)
+    classes: tuple[str, ...] = ()
+    scores: NDArray[np.float32] | None = None
+    classifier: Any = None
+    events: Mapping[tuple[str, int], int] = field(default_factory=dict)
+
+
+def learn(collection: Collection, run: str | None, user: str) -> Learned:
+    """Read the current labels, refit the classifier from them, and score every window.
+
+    Where annotators disagree about a window, the screen shows ``user``'s own judgement; what the
+    classifier makes of it is the collection's business.
+    """
+    labels = collection.label_rows(run=run)
+    judgements: dict[str, dict[int, Judgement]] = {}
+    events: dict[tuple[str, int], int] = {}
+    own_last = labels.assign(own=labels["who"] == user).sort_values("own", kind="stable")
+    for name in dict.fromkeys(labels["class"]):
+        judgements[name] = {}
+    numbers = own_last["event"] if "event" in own_last else [None] * len(own_last)
+    for row, name, judgement, own, event in zip(
+        own_last["row"],
+        own_last["class"],
+        own_last["judgement"],
+        own_last["own"],
+        numbers,
+        strict=True,
+    ):
+        judgements[name][int(row)] = judgement
+        if own and event is not None:
+            events[name, int(row)] = int(event)
+    if not (labels["judgement"] == "positive").any():
+        return Learned(judgements, events=events)
+    classifier = collection.classifier(run=run)
+    scores = np.asarray(classifier.scores(), dtype=np.float32)
+    return Learned(judgements, tuple(classifier.classes), scores, classifier, events)
+
+
+def assign(learned: Learned, thresholds: Mapping[str, float]) -> NDArray[np.int16]:
+    """Which class each window belongs to: a column of ``learned.scores``, or -1 for none.
+
+    A window belongs to the class whose threshold it clears by most; a person's yes or no has the
+    last word.
+    """
+    if learned.scores is None or not learned.classes:
+        return np.zeros(0, dtype=np.int16)
+    cut = np.array([thresholds[name] for name in learned.classes], dtype=np.float32)
+    margin = learned.scores - cut
+    for column, name in enumerate(learned.classes):
+        for row, judgement in learned.judgements.get(name, {}).items():
+            if judgement == "positive":
+                margin[row, column] = 2.0
+            elif judgement == "negative":
+                margin[row, column] = -2.0
+    best = margin.argmax(axis=1)
+    clears = margin[np.arange(len(margin)), best] >= 0
+    return np.where(clears, best, -1).astype(np.int16)
+
+
+def rank(scores: NDArray[np.float32]) -> Rows:
+    """Rows by score, best first, ties by lower row."""
+    return np.argsort(-scores, kind="stable").astype(np.int64)
+
+
+def typical(collection: Collection, rows: Rows, k: int, run: str | None) -> Rows:
+    """The ``k`` of ``rows`` nearest to their common middle, in row order (all, where k suffices)."""
+    if len(rows) <= k:
+        return rows
+    vectors = np.asarray(collection.embeddings(run=run).take(rows), dtype=np.float32)
+    vectors -= vectors.mean(axis=0)
+    nearest = np.argsort((vectors**2).sum(axis=1), kind="stable")[:k]
+    return np.sort(rows[nearest])

@@ -1,0 +1,454 @@
+"""What the screen is about, without a screen: one `State` per session.
+
+`State` knows no widget. What a person can do is a method (`judge`, `new_class_from_selection`,
+`undo`, …); what can be seen is a parameter that views watch. Views never talk to each other.
+
+Work that may take longer than a frame (learning, searching) goes through ``background``: in tests
+and notebooks it runs at once, in the app in a thread (`explorer.dashboard.background`).
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import param
+
+from explorer.dashboard.facts import WindowFacts, clock, gather
+from explorer.dashboard.learning import Judgement, Learned, Rows, assign, learn, rank, typical
+from explorer.errors import ParameterError
+
+if TYPE_CHECKING:
+    from explorer.collection.collection import Collection
+
+DEFAULT_THRESHOLD = 0.5
+MOST_EXAMPLES_AT_ONCE = 60
+"""A class begins with clear examples: of a larger selection only the most typical are taken."""
+
+LONGEST_NAME = 60
+SIMILAR = 300
+
+COLOURS_BY = ("class", "score", "site", "hour")
+PLACES = ("ranked", "selection", "similar", "borderline", "unsure", "labelled")
+
+Runner = Callable[[Callable[[], Any], Callable[[Any], None], str], None]
+
+
+def at_once(compute: Callable[[], Any], apply: Callable[[Any], None], doing: str) -> None:
+    """Run a piece of work here and now."""
+    apply(compute())
+
+
+@dataclass(frozen=True)
+class SoundClass:
+    """A class as the screen shows it; ``found`` is None until it has a positive example."""
+
+    name: str
+    style: int
+    positives: tuple[int, ...]
+    negatives: tuple[int, ...]
+    unsure: tuple[int, ...]
+    found: int | None
+    threshold: float
+
+
+@dataclass(frozen=True)
+class Similar:
+    """The windows most like a sound: ``title`` says which one."""
+
+    title: str
+    rows: Rows
+    scores: Any
+
+
+@dataclass(frozen=True)
+class Notice:
+    """A sentence for the person at the screen; ``number`` makes two equal sentences differ."""
+
+    text: str
+    kind: str = "info"
+    number: int = 0
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing done, in words, and the label events that undoing it takes back."""
+
+    said: str
+    events: tuple[int, ...]
+
+
+class State(param.Parameterized):
+    """Everything that one session's screen is about.
+
+    Parameters
+    ----------
+    collection
+        An open collection.
+    user
+        Under which name labels are written.
+    run
+        Encoder run; None is the collection's current one.
+    facts
+        Facts about the windows, if they are at hand (they are shared between sessions).
+
+    Examples
+    --------
+    >>> state = State(collection, user="ada")                 # doctest: +SKIP
+    >>> state.select([3, 5, 8])                               # doctest: +SKIP
+    >>> state.new_class_from_selection("grunt")               # doctest: +SKIP
+    >>> state.listing("ranked")[:9]                           # doctest: +SKIP
+    """
+
+    selection = param.Array(doc="Selected rows, ascending.")
+    focus = param.Integer(default=None, allow_None=True, doc="Row of the card in focus.")
+    classes = param.List(doc="SoundClass objects, in order of their first label.")
+    active = param.String(default=None, allow_None=True, doc="Name of the class being worked on.")
+    learned = param.ClassSelector(class_=Learned, doc="Labels, classes and scores.")
+    ranking = param.Array(doc="All rows by the active class's score, best first.")
+    similar = param.ClassSelector(class_=Similar, default=None, allow_None=True)
+    place = param.Selector(default="selection", objects=PLACES, doc="What the gallery shows.")
+    colour_by = param.Selector(default="class", objects=COLOURS_BY)
+    theme = param.Selector(default="light", objects=["light", "dark"])
+    xy = param.Array(default=None, allow_None=True, doc="Projection [n, 2]; None until made.")
+    progress = param.Number(default=None, allow_None=True, doc="Of the projection, 0 to 1.")
+    busy = param.String(default="", doc="What is being worked on, in words.")
+    steps = param.List(doc="What can be undone, oldest first.")
+    notice = param.ClassSelector(class_=Notice, default=None, allow_None=True)
+
+    def __init__(
+        self,
+        collection: Collection,
+        *,
+        user: str = "me",
+        run: str | None = None,
+        facts: WindowFacts | None = None,
+        theme: str = "light",
+    ) -> None:
+        super().__init__(selection=_no_rows(), ranking=_no_rows(), learned=Learned(), theme=theme)
+        self.collection = collection
+        self.user = user
+        self.run = run or collection.run
+        self.background: Runner = at_once
+        self._styles: dict[str, int] = {}
+        self._thresholds: dict[str, float] = {}
+        self._asked = 0
+        self._then: dict[str, Any] = {}
+        self.facts: WindowFacts | None = facts
+        if self.run is not None:
+            self.facts = facts or gather(collection.index(self.run))
+            self.xy = collection.projection(run=self.run)
+
+    # --- what is there ----------------------------------------------------------------------
+
+    @property
+    def n_windows(self) -> int:
+        """How many windows there are to look at."""
+        return 0 if self.facts is None else len(self.facts)
+
+    @property
+    def active_class(self) -> SoundClass | None:
+        """The class being worked on."""
+        return next((c for c in self.classes if c.name == self.active), None)
+
+    @property
+    def threshold(self) -> float:
+        """From which score on a window counts as the active class."""
+        return self._thresholds.get(self.active or "", DEFAULT_THRESHOLD)
+
+    @property
+    def scores(self) -> Any:
+        """Scores of the active class [n_windows], or None before it has an example."""
+        return self.scores_of(self.active)
+
+    def scores_of(self, name: str | None) -> Any:
+        """Scores of one class [n_windows], or None where it has none."""
+        if self.learned.scores is None or name not in self.learned.classes:
+            return None
+        return self.learned.scores[:, self.learned.classes.index(name)]
+
+    def assigned(self) -> Any:
+        """Style number of the class of every window [n_windows] int16, -1 for none."""
+        codes = assign(self.learned, self._thresholds_now())
+        if not len(codes):
+            return np.full(self.n_windows, -1, dtype=np.int16)
+        styles = np.array([*(self._styles[c] for c in self.learned.classes), -1], dtype=np.int16)
+        return styles[codes]
+
+    def judgement(self, row: int, name: str | None = None) -> Judgement | None:
+        """What has been said about a window and a class (the active one by default)."""
+        return self.learned.judgements.get(name or self.active or "", {}).get(row)
+
+    def candidates(self) -> Rows:
+        """The rows that a new class would begin with: the selection, or the card in focus."""
+        if len(self.selection):
+            return self.selection
+        return _no_rows() if self.focus is None else np.array([self.focus], dtype=np.int64)
+
+    def listing(self, place: str | None = None) -> Rows:
+        """The rows that the gallery shows in one of its places, in its order."""
+        place = place or self.place
+        scores = self.scores
+        if place == "ranked":
+            return self.ranking
+        if place == "similar":
+            return _no_rows() if self.similar is None else self.similar.rows
+        if place == "borderline":
+            return _no_rows() if scores is None else self._borderline(scores)
+        if place == "selection":
+            rows = self.selection
+            return rows if scores is None else rows[np.argsort(-scores[rows], kind="stable")]
+        judged = self.learned.judgements.get(self.active or "", {})
+        wanted = {"unsure"} if place == "unsure" else {"positive", "negative", "unsure"}
+        return np.array([r for r, j in judged.items() if j in wanted][::-1], dtype=np.int64)
+
+    # --- looking ----------------------------------------------------------------------------
+
+    def select(self, rows: Iterable[int] | Rows, *, show: bool = True) -> None:
+        """Select rows (an empty selection clears) and show them in the gallery."""
+        values = np.unique(np.asarray(list(rows), dtype=np.int64))
+        if len(values) and (values[0] < 0 or values[-1] >= self.n_windows):
+            raise ParameterError(f"there are {self.n_windows} windows; row {values[-1]} is not one")
+        place = self.place
+        if len(values) and show:
+            place = "selection"
+        elif not len(values) and place == "selection" and self.scores is not None:
+            place = "ranked"
+        self.param.update(selection=values, place=place)
+
+    def activate(self, name: str) -> None:
+        """Work on another class."""
+        if name not in self._styles:
+            raise ParameterError(f"there is no class “{name}”")
+        scores = self.scores_of(name)
+        self.param.update(
+            active=name,
+            ranking=_no_rows() if scores is None else rank(scores),
+            place="labelled" if scores is None else "ranked",
+        )
+
+    def set_threshold(self, value: float) -> None:
+        """Count windows of the active class from this score on."""
+        if self.active is None:
+            raise ParameterError("choose a class first: a threshold belongs to a class")
+        self._thresholds[self.active] = float(np.clip(value, 0.0, 1.0))
+        self.classes = self._classes_now(self.learned)
+
+    def search_like(self, row: int) -> None:
+        """Find the windows most like this one."""
+        facts = self._facts()
+        title = f"{facts.site_of(row) or facts.recordings[facts.recording[row]]} "
+        self.search(int(row), title + clock(float(facts.start_s[row])))
+
+    def search(self, query: Any, title: str) -> None:
+        """Find the windows most like a row, a (recording, second) or an audio file."""
+
+        def compute() -> Similar:
+            hits = self.collection.search(query, k=min(SIMILAR, self.n_windows), run=self.run)
+            return Similar(title, hits.index.to_numpy(dtype=np.int64), hits["score"].to_numpy())
+
+        def apply(found: Similar) -> None:
+            self.param.update(similar=found, place="similar")
+
+        self.background(compute, apply, "Searching")
+
+    # --- judging ----------------------------------------------------------------------------
+
+    def new_class_from_selection(self, name: str) -> None:
+        """Begin a class with the selected windows as its examples."""
+        name = clean_name(name)
+        rows = typical(self.collection, self.candidates(), MOST_EXAMPLES_AT_ONCE, self.run)
+        if not len(rows):
+            raise ParameterError(
+                "nothing is selected: draw around some points on the map, or click a card, first"
+            )
+        self._style(name)
+        self._label(rows, name, "positive", f"{name} from {_windows(len(rows))}")
+        self.refresh(active=name, place="ranked", selection=_no_rows())
+
+    def judge(self, rows: Iterable[int], judgement: Judgement, name: str | None = None) -> None:
+        """Say that windows do, do not or may hold a class; learn from it at once.
+
+        The same judgement a second time takes it back.
+        """
+        name = name or self.active
+        if name is None:
+            raise ParameterError(
+                "yes or no to what? Make a class first: select a few points, then “New class”"
+            )
+        chosen = [int(row) for row in rows]
+        if chosen and all(self.judgement(row, name) == judgement for row in chosen):
+            self.remove_example(chosen, name)
+            return
+        word = {"positive": "yes", "negative": "no", "unsure": "unsure"}[judgement]
+        self._style(name)
+        self._label(chosen, name, judgement, f"{word} to {name}")
+        self.refresh()
+
+    def remove_example(self, rows: Iterable[int], name: str | None = None) -> None:
+        """Take back what was said about windows and a class."""
+        name = name or self.active or ""
+        known = self.learned.judgements.get(name, {})
+        chosen = [int(row) for row in rows if int(row) in known]
+        events = [self.learned.events.get((name, row)) for row in chosen]
+        own = [event for event in events if event is not None]
+        if not own:
+            raise ParameterError(f"{self.user} has no label of {name} there to take back")
+        self._remember(Step(f"took back a label of {name}", tuple(self._take_back(own))))
+        self.refresh()
+
+    def rename(self, old: str, new: str) -> None:
+        """Give a class another name; labels of other people keep theirs."""
+        new = clean_name(new)
+        if new == old:
+            return
+        own = {row: j for row, j in self.learned.judgements.get(old, {}).items()}
+        own = {row: j for row, j in own.items() if (old, row) in self.learned.events}
+        if not own:
+            raise ParameterError(f"{self.user} has no labels of {old}, so there is none to rename")
+        if new not in self._styles:
+            self._styles[new] = self._styles[old]
+        groups = [
+            (tuple(r for r, j in own.items() if j == kind), kind) for kind in set(own.values())
+        ]
+        events: list[int] = []
+        for rows, kind in groups:
+            events += self._write(rows, new, kind)
+        events += self._take_back([self.learned.events[old, row] for row in own])
+        self._thresholds[new] = self._thresholds.get(old, DEFAULT_THRESHOLD)
+        self._remember(Step(f"renamed {old} to {new}", tuple(events)))
+        self.refresh(active=new)
+
+    def undo(self) -> None:
+        """Take back the last thing done."""
+        if not self.steps:
+            raise ParameterError("there is nothing to undo")
+        *rest, step = self.steps
+        self._take_back(list(step.events))
+        self.steps = rest
+        self.refresh()
+        self.say(f"Undone: {step.said}")
+
+    def refresh(self, **then: Any) -> None:
+        """Learn anew from the labels, then set the parameters given."""
+        self._asked += 1
+        self._then |= then
+        number = self._asked
+
+        def apply(learned: Learned) -> None:
+            if number == self._asked:  # a later gesture has its own answer on the way
+                then, self._then = self._then, {}
+                self._apply(learned, **then)
+
+        self.background(lambda: learn(self.collection, self.run, self.user), apply, "")
+
+    def say(self, text: str, kind: str = "info") -> None:
+        """Tell the person something: ``info`` passes, ``error`` stays until closed."""
+        number = 1 if self.notice is None else self.notice.number + 1
+        self.notice = Notice(text, kind, number)
+
+    # --- within -----------------------------------------------------------------------------
+
+    def _apply(self, learned: Learned, **then: Any) -> None:
+        for name in learned.judgements:
+            self._style(name)
+        classes = self._classes_now(learned)
+        names = [c.name for c in classes]
+        active = then.pop("active", self.active)
+        if active not in names:
+            active = names[-1] if names else None
+        ranking = _no_rows()
+        if learned.scores is not None and active in learned.classes:
+            ranking = rank(learned.scores[:, learned.classes.index(active)])
+        place = then.pop("place", self.place)
+        if not len(ranking) and place in ("ranked", "borderline"):
+            place = "selection"
+        self.param.update(
+            learned=learned, classes=classes, active=active, ranking=ranking, place=place, **then
+        )
+
+    def _label(self, rows: Any, name: str, judgement: Judgement, said: str) -> None:
+        self._remember(Step(said, tuple(self._write(rows, name, judgement))))
+
+    def _write(self, rows: Any, name: str, judgement: Judgement) -> list[int]:
+        return self.collection.label(
+            rows, name, judgement, who=self.user, source="dashboard", run=self.run
+        )
+
+    def _take_back(self, events: list[int]) -> list[int]:
+        return self.collection.undo(events, who=self.user, source="dashboard")
+
+    def _remember(self, step: Step) -> None:
+        self.steps = [*self.steps, step]
+
+    def _style(self, name: str) -> int:
+        return self._styles.setdefault(name, len(self._styles))
+
+    def _thresholds_now(self) -> dict[str, float]:
+        return {name: self._thresholds.get(name, DEFAULT_THRESHOLD) for name in self._styles}
+
+    def _classes_now(self, learned: Learned) -> list[SoundClass]:
+        made = []
+        for name, said in learned.judgements.items():
+            threshold = self._thresholds.get(name, DEFAULT_THRESHOLD)
+            found = None
+            if learned.scores is not None and name in learned.classes:
+                column = learned.scores[:, learned.classes.index(name)]
+                found = int(np.count_nonzero(column >= threshold))
+            rows = {
+                kind: tuple(row for row, judgement in said.items() if judgement == kind)
+                for kind in ("positive", "negative", "unsure")
+            }
+            made.append(
+                SoundClass(
+                    name,
+                    self._style(name),
+                    rows["positive"],
+                    rows["negative"],
+                    rows["unsure"],
+                    found,
+                    threshold,
+                )
+            )
+        return made
+
+    def _borderline(self, scores: Any) -> Rows:
+        """Windows nearest the threshold that nobody has judged: what to label next."""
+        judged = list(self.learned.judgements.get(self.active or "", {}))
+        distance = np.abs(scores - self.threshold)
+        distance[judged] = np.inf
+        k = min(120, max(0, len(distance) - len(judged)))
+        return np.argsort(distance, kind="stable")[:k].astype(np.int64)
+
+    def _facts(self) -> WindowFacts:
+        if self.facts is None:
+            raise ParameterError("this collection has not been embedded yet")
+        return self.facts
+
+
+def clean_name(name: str) -> str:
+    """A class name as it is kept: one line, no control signs, at most 60 letters.
+
+    Examples
+    --------
+    >>> clean_name("  fish   grunt ")
+    'fish grunt'
+    """
+    visible = "".join(c if unicodedata.category(c)[0] != "C" else " " for c in name)
+    cleaned = " ".join(visible.split())
+    if not cleaned:
+        raise ParameterError("a class needs a name, such as “grunt” or “Junco trill”")
+    if len(cleaned) > LONGEST_NAME:
+        raise ParameterError(f"a class name has at most {LONGEST_NAME} letters")
+    return cleaned
+
+
+def _no_rows() -> Rows:
+    return np.zeros(0, dtype=np.int64)
+
+
+def _windows(count: int) -> str:
+    return f"{count} window" if count == 1 else f"{count:,} windows"
