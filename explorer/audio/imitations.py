@@ -26,7 +26,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 Wave = NDArray[np.float64]
-Gain = Callable[[Wave], Wave]
+Gain = Callable[[NDArray[np.floating]], NDArray[np.floating]]
 
 SOUND_IN_WATER_M_S = 1500.0
 TWO_PI = 2 * np.pi
@@ -64,7 +64,7 @@ def fade(n: int, rate: int, attack_s: float, release_s: float) -> Wave:
 def band(low_hz: float, high_hz: float, order: int = 2) -> Gain:
     """Return the gain curve of a band-pass filter (Butterworth magnitudes)."""
 
-    def gain(hz: Wave) -> Wave:
+    def gain(hz: NDArray[np.floating]) -> NDArray[np.floating]:
         low = 1 / np.sqrt(1 + (low_hz / np.maximum(hz, 1e-3)) ** (2 * order))
         return low / np.sqrt(1 + (hz / high_hz) ** (2 * order))
 
