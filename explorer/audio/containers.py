@@ -1,13 +1,15 @@
 """Opening sound files: what a file is by its content, not by its name or its header's claims.
 
 libsndfile (through soundfile) reads WAV, FLAC, OGG, Opus, MP3, AIFF, W64, RF64, CAF and a dozen
-rarer ones; PyAV (the extra ``av``) reads M4A, MP4 and what else ffmpeg knows. A file that cannot be
-read ends in one :class:`Unreadable` whose cause is in plain words and ends with the cure.
+rarer ones; PyAV (the extra ``av``) reads M4A, MP4 and what else ffmpeg knows. ``frames`` is always
+what can be read: a WAV header without a length, an MP3 without one and a FLAC file that was cut
+short are seen through. A file that cannot be read ends in one :class:`Unreadable` whose cause is in
+plain words and ends with the cure.
 """
 
 from __future__ import annotations
 
-import contextlib
+import functools
 import io
 import os
 import struct
@@ -18,44 +20,40 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
-from ..errors import AudioError
-from . import riff
+from ..errors import MissingDependencyError
+from . import ffmpeg, mpeg, riff
+from .faults import Unreadable, diagnose, look
 
 Samples = npt.NDArray[np.float32]
 
-
-class Unreadable(AudioError):
-    """A file with the name of a recording that cannot be read.
-
-    ``kind`` says why in two or three words, for counting: "empty", "not audio", "damaged",
-    "too short", "needs ffmpeg", "broken link", "not allowed", "format not known".
-    """
-
-    def __init__(self, path: str | os.PathLike[str], kind: str, cause: str) -> None:
-        self.kind = kind
-        super().__init__(path, cause)
+_STEP = 4096
+_SNDFILE_ERRORS = (soundfile.SoundFileError, RuntimeError, OSError)
 
 
 class Sound(Protocol):
-    """An open recording: frames are samples per channel."""
+    """An open recording; a frame is one sample of every channel."""
 
     path: Path
     frames: int
     sample_rate: int
     channels: int
     format: str
-    comment: str
-    artist: str
-    seeks_exactly: bool
     notes: tuple[str, ...]
+    chunks: tuple[riff.Chunk, ...]
+
+    @property
+    def comment(self) -> str:
+        """The comment in the file's own metadata."""
+
+    @property
+    def artist(self) -> str:
+        """The artist in the file's own metadata; AudioMoths write their serial number there."""
 
     def read(self, start: int, frames: int) -> Samples:
         """Return samples [frames, channels]; fewer at the end of the sound."""
-        ...
 
     def close(self) -> None:
         """Close the file."""
-        ...
 
     def __enter__(self) -> Sound: ...
     def __exit__(self, *error: object) -> None: ...
@@ -64,9 +62,18 @@ class Sound(Protocol):
 class SndfileSound:
     """A recording that libsndfile reads."""
 
-    def __init__(self, path: Path, file: soundfile.SoundFile, notes: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        path: Path,
+        file: soundfile.SoundFile,
+        *,
+        sequential: bool = False,
+        notes: tuple[str, ...] = (),
+        chunks: tuple[riff.Chunk, ...] = (),
+    ) -> None:
         self.path = path
         self.notes = notes
+        self.chunks = chunks
         self._file = file
         self.frames = int(file.frames)
         self.sample_rate = int(file.samplerate)
@@ -74,30 +81,43 @@ class SndfileSound:
         self.format = f"{file.format}/{file.subtype}"
         # Measured: libsndfile seeks to the sample in every format, but an MP3 decoder that starts
         # in the middle differs in the last bit from one that came from the beginning.
-        self.seeks_exactly = file.format != "MP3"
+        self._sequential = sequential and file.format == "MP3"
         self._position = 0
 
     @property
     def comment(self) -> str:
-        """The comment of the file's own metadata (ICMT in WAV, COMMENT in FLAC and OGG)."""
+        """The comment in the file's own metadata (ICMT in WAV, COMMENT in FLAC and OGG)."""
         return str(self._file.comment or "")
 
     @property
     def artist(self) -> str:
-        """The artist of the file's own metadata; an AudioMoth writes its serial number there."""
+        """The artist in the file's own metadata; AudioMoths write their serial number there."""
         return str(self._file.artist or "")
 
     def read(self, start: int, frames: int) -> Samples:
         """Return samples [frames, channels]; fewer at the end of the sound."""
         try:
-            if start != self._position:
-                self._file.seek(start)
-            samples = self._file.read(frames, dtype="float32", always_2d=True)
-        except (soundfile.SoundFileError, RuntimeError, OSError) as error:
+            self._go_to(start)
+            wanted = max(0, min(frames, self.frames - start))
+            samples = self._file.read(wanted, dtype="float32", always_2d=True)
+        except _SNDFILE_ERRORS as error:
             at = start / self.sample_rate
-            raise Unreadable(self.path, "damaged", f"it is damaged near {at:.1f} s") from error
+            cause = f"it is damaged between {at:.1f} and {at + frames / self.sample_rate:.1f} s"
+            raise Unreadable(self.path, "damaged", cause) from error
         self._position = start + len(samples)
         return np.asarray(samples)
+
+    def _go_to(self, start: int) -> None:
+        if start == self._position:
+            return
+        if not self._sequential or start < self._position:
+            self._file.seek(start)
+            return
+        while self._position < start:
+            passed = self._file.read(min(1 << 16, start - self._position), dtype="float32")
+            if not len(passed):
+                return
+            self._position += len(passed)
 
     def close(self) -> None:
         """Close the file."""
@@ -110,51 +130,11 @@ class SndfileSound:
         self.close()
 
 
-class Patched(io.RawIOBase):
-    """A read-only file whose first bytes are replaced: a header put right without touching it."""
-
-    def __init__(self, path: Path, head: bytes, skip: int) -> None:
-        self._file = path.open("rb")  # noqa: SIM115 - closed with this object
-        self._head = head
-        self._skip = skip
-        self._size = len(head) + self._file.seek(0, io.SEEK_END) - skip
-        self._at = 0
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Move; as in :mod:`io`."""
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
-        self._at = max(0, base + offset)
-        return self._at
-
-    def tell(self) -> int:
-        """Where the next read starts."""
-        return self._at
-
-    def read(self, size: int = -1) -> bytes:
-        """Read; as in :mod:`io`."""
-        size = self._size - self._at if size < 0 else min(size, self._size - self._at)
-        head = self._head[self._at : self._at + max(size, 0)]
-        rest = b""
-        if len(head) < size:
-            self._file.seek(self._skip + max(self._at - len(self._head), 0))
-            rest = self._file.read(size - len(head))
-        self._at += len(head) + len(rest)
-        return head + rest
-
-    def readinto(self, buffer: Any) -> int:
-        """Read into a buffer; as in :mod:`io`."""
-        data = self.read(len(buffer))
-        memoryview(buffer).cast("B")[: len(data)] = data
-        return len(data)
-
-    def close(self) -> None:
-        """Close the file underneath."""
-        self._file.close()
-        super().close()
-
-
-def open_sound(path: str | os.PathLike[str]) -> Sound:
+def open_sound(path: str | os.PathLike[str], *, sequential: bool = False) -> Sound:
     """Open a recording of any known format.
+
+    ``sequential`` decodes a lossy file from its beginning, so that a sample is the same bits
+    wherever reading started; without it a place in the middle is reached at once.
 
     Raises
     ------
@@ -162,53 +142,134 @@ def open_sound(path: str | os.PathLike[str]) -> Sound:
         With a cause in plain words: empty, not audio, damaged, needs ffmpeg, not allowed.
     """
     path = Path(path)
-    size, head = _look(path)
+    _, head = look(path)
+    if ffmpeg.is_ffmpeg_content(head):
+        if ffmpeg.is_installed():
+            return ffmpeg.FfmpegSound(path, sequential=sequential)
+        missing = MissingDependencyError(
+            "av", "av", f"reading {path.suffix} files, through ffmpeg,"
+        )
+        raise Unreadable(path, "needs ffmpeg", str(missing)) from missing
     try:
         file = soundfile.SoundFile(path)
-    except (soundfile.SoundFileError, RuntimeError, OSError) as error:
-        raise Unreadable(path, *_diagnose(path, head)) from error
-    if file.frames == 0 and head[:4] in (b"RIFF", b"RIFX"):
-        file.close()
-        file = _open_streamed(path, size)
-        note = ("its header gives no length (a streamed recording); all of the sound is read",)
-        return SndfileSound(path, file, note)
-    return SndfileSound(path, file)
+    except _SNDFILE_ERRORS as error:
+        raise Unreadable(path, *diagnose(path, head)) from error
+    if head[:4] in (b"RIFF", b"RIFX", b"RF64", b"BW64"):
+        return _open_riff(path, file)
+    if file.format == "MP3":
+        return _open_mp3(path, file, sequential=sequential)
+    if file.format == "FLAC":
+        return _open_flac(path, file)
+    return SndfileSound(path, file, sequential=sequential)
 
 
-def _look(path: Path) -> tuple[int, bytes]:
-    try:
-        size = path.stat().st_size
-        with path.open("rb") as file:
-            head = file.read(512)
-    except FileNotFoundError as error:
-        raise Unreadable(path, "not there", "there is no such file") from error
-    except PermissionError as error:
-        cause = "reading it is not allowed; change its permissions"
-        raise Unreadable(path, "not allowed", cause) from error
-    except OSError as error:
-        raise Unreadable(path, "not readable", f"{error.strerror or error}") from error
-    if size == 0:
-        raise Unreadable(path, "empty", "it is empty (0 bytes): the card was full or pulled")
-    return size, head
-
-
-def _open_streamed(path: Path, size: int) -> soundfile.SoundFile:
-    with path.open("rb") as file:
-        data = next((c for c in riff.chunks(file, size) if c.name == "data"), None)
-        if data is None or data.size == 0 or data.announced:
-            raise Unreadable(path, "empty", "it holds a header and no sound")
-        file.seek(0)
-        head = bytearray(file.read(data.offset))
-    head[4:8] = struct.pack("<I", min(size - 8, 0xFFFFFFFF))
+def _open_riff(path: Path, file: soundfile.SoundFile) -> SndfileSound:
+    with path.open("rb") as raw:
+        chunks = riff.chunks(raw)
+    notes = riff.length_note(path, chunks)
+    data = next((chunk for chunk in chunks if chunk.name == "data"), None)
+    if file.frames > 0 or data is None or data.announced or not data.size:
+        return SndfileSound(path, file, notes=notes, chunks=chunks)
+    file.close()
+    with path.open("rb") as raw:
+        head = bytearray(raw.read(data.offset))
+    head[4:8] = struct.pack("<I", min(data.offset + data.size - 8, 0xFFFFFFFF))
     head[-4:] = struct.pack("<I", min(data.size, 0xFFFFFFFF))
-    patched = Patched(path, bytes(head), skip=len(head))
+    mended = _open_patched(path, bytes(head), skip=len(head))
+    return SndfileSound(path, mended, notes=notes, chunks=chunks)
+
+
+def _open_mp3(path: Path, file: soundfile.SoundFile, *, sequential: bool) -> SndfileSound:
+    status = path.stat()
+    mended = _mended_mp3(path, status.st_size, status.st_mtime_ns)
+    if mended is None:
+        return SndfileSound(path, file, sequential=sequential)
+    file.close()
+    notes = ("it is cut short: what is left of it is used",) if mended.cut_short else ()
+    patched = _open_patched(path, mended.head, skip=mended.skip)
+    return SndfileSound(path, patched, sequential=sequential, notes=notes)
+
+
+@functools.lru_cache(maxsize=1024)
+def _mended_mp3(path: Path, size: int, modified_ns: int) -> mpeg.Mended | None:
+    del size, modified_ns  # they make a changed file another entry of the cache
+    return mpeg.mend(path)
+
+
+def _open_flac(path: Path, file: soundfile.SoundFile) -> SndfileSound:
+    sound = SndfileSound(path, file)
+    try:
+        whole = not sound.frames or len(sound.read(sound.frames - 1, 1)) == 1
+    except Unreadable:
+        whole = False
+    if whole:
+        return sound
+    # After a failed seek the decoder is lost: go on with a new one.
+    sound.close()
+    status = path.stat()
+    announced_s = sound.frames / sound.sample_rate
+    frames = _count_frames(path, status.st_size, status.st_mtime_ns)
+    sound = SndfileSound(path, soundfile.SoundFile(path))
+    sound.frames = frames
+    left_s = frames / sound.sample_rate
+    sound.notes = (
+        f"it is shorter than its header says ({left_s:.1f} of {announced_s:.1f} s): "
+        "the card was pulled or the copy broke off",
+    )
+    return sound
+
+
+@functools.lru_cache(maxsize=1024)
+def _count_frames(path: Path, size: int, modified_ns: int) -> int:
+    """Decode a file that was cut short, to its end."""
+    del size, modified_ns  # they make a changed file another entry of the cache
+    count = 0
+    with soundfile.SoundFile(path) as file:
+        try:
+            while n := len(file.read(_STEP, dtype="float32")):
+                count += n
+        except _SNDFILE_ERRORS:
+            pass
+    return count
+
+
+def _open_patched(path: Path, head: bytes, *, skip: int) -> soundfile.SoundFile:
+    patched = _Patched(path, head, skip)
     try:
         return soundfile.SoundFile(patched)
-    except (soundfile.SoundFileError, RuntimeError) as error:
-        with contextlib.suppress(OSError):
-            patched.close()
-        raise Unreadable(path, "damaged", "its header is damaged") from error
+    except _SNDFILE_ERRORS as error:
+        patched.close()
+        raise Unreadable(path, *diagnose(path, head)) from error
 
 
-def _diagnose(path: Path, head: bytes) -> tuple[str, str]:
-    return "not audio", "it is not a sound file that can be read here"
+class _Patched(io.RawIOBase):
+    """A file whose first ``skip`` bytes are replaced: a header put right without touching it."""
+
+    def __init__(self, path: Path, head: bytes, skip: int) -> None:
+        self._file = path.open("rb")
+        self._head = head
+        self._skip = skip
+        self._size = len(head) + self._file.seek(0, io.SEEK_END) - skip
+        self._at = 0
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        self._at = max(0, base + offset)
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        wanted = max(0, min(len(buffer), self._size - self._at))
+        data = self._head[self._at : self._at + wanted]
+        if len(data) < wanted:
+            self._file.seek(self._skip + max(self._at - len(self._head), 0))
+            data += self._file.read(wanted - len(data))
+        memoryview(buffer).cast("B")[: len(data)] = data
+        self._at += len(data)
+        return len(data)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()

@@ -25,7 +25,8 @@ from pathlib import Path
 
 from ..errors import AudioError, ParameterError
 from . import metadata, riff
-from .containers import Sound, Unreadable, open_sound
+from .containers import Sound, open_sound
+from .faults import Unreadable
 from .metadata import Origin, ZoneSource
 from .windows import MIN_RECORDING_S
 
@@ -265,9 +266,7 @@ def _describe(
 def _own_metadata(path: Path, sound: Sound) -> Origin:
     """What the recorder wrote into the file: GUANO where there is one, else AudioMoth's comment."""
     comment = metadata.from_audiomoth(sound.comment, sound.artist)
-    with path.open("rb") as file:
-        size = os.fstat(file.fileno()).st_size
-        content = riff.text_chunk(path, riff.chunks(file, size), "guan")
+    content = riff.content(path, sound.chunks, "guan")
     if content is None:
         return comment
     guano = metadata.from_guano(content)
