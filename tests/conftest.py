@@ -1,4 +1,4 @@
-"""Fixtures for all tests: the shared folder of recordings and golden numbers, and small recordings."""
+"""Fixtures for all tests: the folder of shared recordings and golden numbers, the repository."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder of shared fixtures (EXPLORER_SHARED, default ../shared); skips where it is absent."""
+    """The shared fixtures (EXPLORER_SHARED, default ../shared); skips where they are absent."""
     folder = Path(os.environ.get("EXPLORER_SHARED", REPOSITORY.parent / "shared"))
     if not folder.is_dir():
         pytest.skip(f"the folder of shared fixtures is absent ({folder}); set EXPLORER_SHARED")

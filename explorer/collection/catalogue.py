@@ -155,7 +155,7 @@ class Catalogue:
         """All recordings, by name; the index is the recording's id.
 
         Columns: recording, duration_s, sample_rate, channels, format, started_at (ISO 8601 with
-        zone, or None), zone_source, site, device, notes, path.
+        zone, or None), zone_source, site, device, notes, size_bytes, path.
         """
         table = schema.recordings
         with self.engine.connect() as connection:
@@ -180,6 +180,7 @@ class Catalogue:
                 "site",
                 "device",
                 "notes",
+                "size_bytes",
                 "path",
             ]
         ]

@@ -132,7 +132,7 @@ class Classifier:
             }
         )
         ordered = found.sort_values(["recording", "start_s", "class"], ignore_index=True)
-        return Detections.of(ordered, self.collection)  # type: ignore[return-value]
+        return Detections.of(ordered, self.collection)
 
     def save(self, name: str | None = None, *, threshold: float | None = None) -> Path:
         """Save weights and description under ``classifiers/NAME.safetensors``.

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 import numpy as np
 import pandas as pd
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
     from explorer.encoders.base import Encoder
     from explorer.space.search import Metric
 
-Rows = Sequence[int] | NDArray[np.integer] | pd.Index
+Rows: TypeAlias = "Sequence[int] | NDArray[np.integer] | pd.Index"
+"""Windows, by row."""
 
 
 @dataclass(frozen=True)
@@ -309,6 +311,7 @@ class Collection:
         run: str | None = None,
         *,
         on_progress: Callable[[float, str], None] | None = None,
+        cancel: threading.Event | None = None,
         **settings: Any,
     ) -> NDArray[np.float32]:
         """Make the map with UMAP in a process of its own, and keep it with its settings.
@@ -317,14 +320,16 @@ class Collection:
         ----------
         on_progress
             Told of the share done, 0 to 1, and what is being done.
+        cancel
+            Set it from another thread to stop.
         settings
-            Of `explorer.space.projection.ProjectionSettings`, such as ``n_neighbors`` or ``seed``.
+            Of `explorer.space.projection.ProjectionSettings`, such as ``n_neighbours`` or ``seed``.
         """
         from explorer.collection import projections  # noqa: PLC0415
 
         name = self._run(run)
         return projections.make(
-            self.path / "projections", name, self.embeddings(name), settings, on_progress
+            self.path / "projections", name, self.embeddings(name), settings, on_progress, cancel
         )
 
     # --- search and classifiers -------------------------------------------------------------
@@ -571,6 +576,15 @@ class Collection:
         start_s, end_s = max(0.0, start_s), min(end_s, float(entry["duration_s"]))
         samples, rate = read_clip(Path(entry["path"]), start_s, end_s)
         return Clip(samples, rate, start_s, start_s + len(samples) / rate)
+
+    def check(self) -> pd.DataFrame:
+        """Whether all is as the catalogue says: a table of findings, empty when all is well.
+
+        Columns: kind (recording, shard, rows, orphan, classifier), name, finding.
+        """
+        from explorer.collection.check import findings  # noqa: PLC0415
+
+        return findings(self.catalogue, self.path)
 
     # --- the dashboard ----------------------------------------------------------------------
 

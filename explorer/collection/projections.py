@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -39,6 +40,7 @@ def make(
     vectors: Vectors,
     settings: dict[str, Any],
     on_progress: Callable[[float, str], None] | None,
+    cancel: threading.Event | None,
 ) -> NDArray[np.float32]:
     """Give the map with these settings: from the disk, or made in a worker process and kept."""
     from explorer.space.projection import ProjectionSettings, project  # noqa: PLC0415
@@ -53,7 +55,7 @@ def make(
             return coordinates
     if len(vectors) == 0:
         raise CollectionError(f"{run}: there are no windows to draw a map of")
-    coordinates = project(vectors, settings=chosen, on_progress=on_progress)
+    coordinates = project(vectors, settings=chosen, on_progress=on_progress, cancel=cancel)
     about = {
         "version": FORMAT_VERSION,
         "run": run,
