@@ -23,7 +23,9 @@ import numpy.typing as npt
 import soxr
 
 from ..errors import AudioError, ParameterError
+from .channels import mixing
 from .containers import Samples, Sound, open_sound
+from .faults import Unreadable
 from .windows import WindowGrid
 
 Channel = Literal["mix"] | int
@@ -36,6 +38,9 @@ CONTEXT_S = 1
 
 END_TOLERANCE_S = 0.1
 """A lossy file may end this much before its announced length (encoder padding)."""
+
+_DECODE_SAMPLES = 1 << 20  # decoded at a time, all channels together: 4 MiB
+_SIMPLE = "speed {} must be a simple number such as 0.1, 0.5, 2.5 or 10"
 
 
 @dataclass(frozen=True)
@@ -65,7 +70,8 @@ def read_clip(
     sample_rate
         Resample to this rate; None keeps the recording's own.
     channel
-        ``"mix"`` or the number of a channel, from 0.
+        ``"mix"`` (the mean; see :mod:`explorer.audio.channels` for channels that cancel each other
+        out) or the number of a channel, from 0.
 
     Returns
     -------
@@ -84,7 +90,10 @@ def read_clip(
         end_s = duration_s if end_s is None else min(end_s, duration_s)
         if start_s >= duration_s:
             raise AudioError(path, f"it ends at {duration_s:.2f} s, before {start_s:.2f} s")
-        stream = _Resampled(sound, sample_rate or sound.sample_rate, 1.0, channel, sound.frames)
+        if sample_rate is None or sample_rate == sound.sample_rate:
+            start, stop = round(start_s * sound.sample_rate), round(end_s * sound.sample_rate)
+            return _Mono(sound, channel).read(start, min(stop, sound.frames)), sound.sample_rate
+        stream = _Resampled(sound, sample_rate, 1.0, channel, sound.frames)
         start, stop = round(start_s * stream.rate), round(end_s * stream.rate)
         return stream.read(start, min(stop, stream.length)), stream.rate
 
@@ -130,7 +139,7 @@ def stream_windows(
     """
     if block_windows < 1 or first_window < 0:
         raise ParameterError("block_windows must be at least 1, first_window at least 0")
-    with open_sound(path) as sound:
+    with open_sound(path, sequential=True) as sound:
         frames = _agreed_frames(sound, duration_s)
         stream = _Resampled(sound, sample_rate, speed, channel, frames)
         n_windows = grid.count(duration_s if duration_s is not None else frames / sound.sample_rate)
@@ -141,6 +150,8 @@ def stream_windows(
             for row in range(n):
                 start = round((first + row) * grid.hop_s / speed * sample_rate)
                 sound_here = stream.read(start, min(start + width, stream.length))
+                if not len(sound_here):
+                    raise Unreadable(path, "damaged", "it ends before its last window")
                 left = (width - len(sound_here)) // 2
                 samples[row, left : left + len(sound_here)] = sound_here
             yield WindowBlock(first, samples)
@@ -193,6 +204,8 @@ class _Resampled:
         # A segment is a whole number of samples at both rates, so its position is exact.
         out_per_s = Fraction(sample_rate) / self._speed
         unit_s = out_per_s.denominator
+        if unit_s > 2 * SEGMENT_S:
+            raise ParameterError(_SIMPLE.format(speed))
         self._segment_s = unit_s * math.ceil(SEGMENT_S / unit_s)
         self._context_s = unit_s * math.ceil(CONTEXT_S / unit_s)
         self._segment_out = int(out_per_s * self._segment_s)
@@ -236,6 +249,7 @@ class _Mono:
             )
         self._sound = sound
         self._channel = channel
+        self._mixing = mixing(sound)
         self._start = 0
         self._kept: Samples = np.zeros(0, dtype=np.float32)
 
@@ -251,23 +265,44 @@ class _Mono:
         return kept[: stop - start]
 
     def _decode(self, start: int, stop: int) -> Samples:
-        samples = self._sound.read(start, stop - start)
-        if len(samples) < stop - start:
-            ends_s = (start + len(samples)) / self._sound.sample_rate
-            raise AudioError(self._sound.path, f"it is damaged: its sound ends at {ends_s:.1f} s")
-        mono = samples.mean(axis=1) if self._channel == "mix" else samples[:, int(self._channel)]
-        if not np.isfinite(mono).all():
-            at_s = (start + int(np.argmin(np.isfinite(mono)))) / self._sound.sample_rate
-            raise AudioError(
-                self._sound.path, f"it holds samples that are not numbers (first at {at_s:.2f} s)"
+        step = max(1, _DECODE_SAMPLES // self._sound.channels)
+        pieces = []
+        for at in range(start, stop, step):
+            wanted = min(step, stop - at)
+            samples = self._sound.read(at, wanted)
+            pieces.append(self._one_channel(at, samples))
+            if len(samples) < wanted:
+                self._check_end(at + len(samples), stop)
+                break
+        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+
+    def _one_channel(self, start: int, samples: Samples) -> Samples:
+        if self._channel == "mix":
+            mono = self._mixing.apply(samples)
+        else:
+            mono = np.ascontiguousarray(samples[:, int(self._channel)])
+        finite = np.isfinite(mono)
+        if not finite.all():
+            at_s = (start + int(np.argmin(finite))) / self._sound.sample_rate
+            raise Unreadable(
+                self._sound.path,
+                "damaged",
+                f"it holds samples that are not numbers (NaN or infinite, first at {at_s:.2f} s): "
+                "export it again as 16 or 24 bit",
             )
-        return np.ascontiguousarray(mono, dtype=np.float32)
+        return mono
+
+    def _check_end(self, ends: int, stop: int) -> None:
+        rate = self._sound.sample_rate
+        if stop - ends > END_TOLERANCE_S * rate:
+            cause = f"its sound ends at {ends / rate:.1f} s, before its header says; copy it again"
+            raise Unreadable(self._sound.path, "damaged", cause)
 
 
 def _simple_fraction(speed: float) -> Fraction:
     if not (math.isfinite(speed) and speed > 0):
         raise ParameterError(f"speed must be a positive number, not {speed!r}")
     fraction = Fraction(speed).limit_denominator(100)
-    if abs(float(fraction) - speed) > 1e-9 * speed or fraction.numerator > 60 * 100:
-        raise ParameterError(f"speed {speed} must be a simple fraction such as 0.1, 0.5, 2.5 or 10")
+    if abs(float(fraction) - speed) > 1e-9 * speed:
+        raise ParameterError(_SIMPLE.format(speed))
     return fraction

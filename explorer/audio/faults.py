@@ -64,17 +64,21 @@ def diagnose(path: Path, head: bytes) -> tuple[str, str]:
     suffix = path.suffix.lower()
     if suffix in _CONVERTED:
         return "needs conversion", f"it is in {_CONVERTED[suffix]}"
-    if head.startswith(b"version https://git-lfs"):
-        return "not audio", "it is a Git LFS pointer in place of the sound; run: git lfs pull"
-    if head.lstrip()[:15].lower().startswith((b"<!doctype html", b"<html")):
-        return "not audio", "it is a web page (a download that failed); download it again"
-    if not head.strip(b"\x00"):
-        return "damaged", "it begins with nothing but zeros: the copy broke off; copy it again"
     if head[:4] in (b"RIFF", b"RIFX", b"RF64", b"BW64"):
         return _diagnose_wav(path)
+    if not head.strip(b"\x00"):
+        return "damaged", "it begins with nothing but zeros: the copy broke off; copy it again"
+    return "not audio", _what_else(head)
+
+
+def _what_else(head: bytes) -> str:
+    if head.startswith(b"version https://git-lfs"):
+        return "it is a Git LFS pointer in place of the sound; run: git lfs pull"
+    if head.lstrip()[:15].lower().startswith((b"<!doctype html", b"<html")):
+        return "it is a web page (a download that failed); download it again"
     if _is_text(head):
-        return "not audio", "it holds text, not sound; remove it or give it its own ending"
-    return "not audio", (
+        return "it holds text, not sound; remove it or give it its own ending"
+    return (
         "its content is no sound format that is known here; "
         "if it plays elsewhere, convert it to FLAC or WAV"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +48,11 @@ class FfmpegSound:
     def __init__(self, path: Path, *, sequential: bool = False) -> None:
         import av  # noqa: PLC0415 - an extra
 
-        self._av = av
+        self._av: Any = av
         self.path = path
         self._sequential = sequential
         try:
-            self._container = av.open(str(path), metadata_errors="replace")
+            self._container: Any = self._av.open(str(path), metadata_errors="replace")
         except (OSError, ValueError) as error:
             raise Unreadable(path, "damaged", "ffmpeg cannot read it; copy it again") from error
         try:
@@ -71,7 +72,7 @@ class FfmpegSound:
         container = self._container.format.name.split(",")[0]
         name = {"mov": "MP4"}.get(container, container.upper())
         self.format = f"{name}/{self._stream.codec_context.name.upper()}"
-        self._time_base = self._stream.time_base
+        self._time_base = Fraction(self._stream.time_base)
         self.frames = self._length(container)
         self._restart()
 
@@ -85,7 +86,7 @@ class FfmpegSound:
         return round(total * self._time_base * self.sample_rate)
 
     def _restart(self) -> None:
-        self._decoded = self._container.decode(self._stream)
+        self._decoded: Any = self._container.decode(self._stream)
         self._converter = self._av.AudioResampler(format="flt")
         self._position: int | None = 0
         self._rest = np.zeros((0, self.channels), dtype=np.float32)
@@ -131,7 +132,9 @@ class FfmpegSound:
         for frame in self._decoded:
             if self._position is None:
                 first = int(self._stream.start_time or 0)
-                self._position = round((frame.pts - first) * self._time_base * self.sample_rate)
+                self._position = round(
+                    (int(frame.pts) - first) * self._time_base * self.sample_rate
+                )
             made = [part.to_ndarray() for part in self._converter.resample(frame)]
             if made:
                 flat = np.concatenate([part.reshape(-1) for part in made])

@@ -112,7 +112,7 @@ def _count(data: mmap.mmap, start: int) -> tuple[int, int]:
 def _next_frame(data: mmap.mmap, start: int) -> tuple[int, Frame] | None:
     """The next place where a frame header is followed by another one where it should be."""
     at = start
-    while 0 <= (at := data.find(b"\xff", at, start + _SYNC_WITHIN)):
+    while (at := data.find(b"\xff", at, start + _SYNC_WITHIN)) >= 0:
         frame = read_frame(data[at : at + 4])
         if frame is not None and (
             at + frame.size == len(data) or read_frame(data[at + frame.size : at + frame.size + 4])

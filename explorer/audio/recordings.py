@@ -1,23 +1,15 @@
 """Finding the recordings under a folder, and what each of them is, without decoding them.
 
-Rules of a scan
----------------
-- A file is a candidate when its name ends in one of ``ENDINGS`` (in any case); what it is, is then
-  decided by its content. Files with other endings are counted, not opened.
-- Hidden files and folders (a leading dot, which takes in macOS's ``._`` files) and the folders that
-  systems put on memory cards (``IGNORED_FOLDERS``) are passed over.
-- Every file is taken once. A link to a folder is followed unless its target was seen already; a
-  link to a recording that was seen already is listed as left out.
-- One bad file never stops a scan: it is listed with its cause, and the scan goes on.
+Which files are looked at is said in :mod:`explorer.audio.folders`. One bad file never stops a scan:
+it is listed with its cause, and the scan goes on.
 """
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
@@ -25,21 +17,12 @@ from pathlib import Path
 
 from ..errors import AudioError, ParameterError
 from . import metadata, riff
+from .channels import mixing
 from .containers import Sound, open_sound
 from .faults import Unreadable
+from .folders import Found, find, relative, shown
 from .metadata import Origin, ZoneSource
 from .windows import MIN_RECORDING_S
-
-_SNDFILE = """
-wav wave bwf rf64 w64 flac ogg oga opus mp3 aiff aif aifc caf au snd
-avr htk ircam sf mpc2k nist sph paf pvf svx 8svx voc
-"""
-_FFMPEG = "m4a m4b aac mp4 mov mkv mka webm wma amr 3gp ac3 wv ape tta"
-RECORDER_ENDINGS = frozenset({"wac", "sud"})
-"""Recorders' compressed formats that only their makers' programs open: listed with that cure."""
-
-ENDINGS = frozenset(_SNDFILE.split()) | frozenset(_FFMPEG.split()) | RECORDER_ENDINGS
-IGNORED_FOLDERS = frozenset({"__MACOSX", "$RECYCLE.BIN", "System Volume Information"})
 
 SCAN_THREADS = 8
 """Threads that read headers; they wait for the disk or the network more than they compute."""
@@ -163,9 +146,9 @@ def scan(
     root = Path(os.path.normpath(Path(folder).expanduser().absolute()))
     zone, pattern = _settings(timezone, site_pattern)
     if root.is_file():
-        files, left_out, others, root = [root], [], 0, root.parent
+        found, root = Found([root]), root.parent
     elif root.is_dir():
-        files, left_out, others = _find(root)
+        found = find(root)
     else:
         raise ParameterError(f"{root}: there is no such folder; check the path")
 
@@ -173,22 +156,25 @@ def scan(
         try:
             return _describe(path, root, zone, pattern)
         except Unreadable as error:
-            return LeftOut(path, _shown(path, root), error.cause, error.kind)
-        except AudioError as error:
-            return LeftOut(path, _shown(path, root), error.cause)
+            return LeftOut(path, shown(path, root), error.cause, error.kind)
+        except (AudioError, OSError) as error:
+            return LeftOut(path, shown(path, root), getattr(error, "cause", str(error)))
 
     recordings: list[Recording] = []
+    left_out = [
+        LeftOut(Path(e.path), shown(Path(e.path), root), e.cause, e.kind) for e in found.refused
+    ]
     with ThreadPoolExecutor(SCAN_THREADS) as pool:
-        for done, item in enumerate(pool.map(look, files), start=1):
+        for done, item in enumerate(pool.map(look, found.files), start=1):
             if isinstance(item, Recording):
                 recordings.append(item)
             else:
                 left_out.append(item)
             if on_progress is not None:
-                on_progress(done, len(files))
+                on_progress(done, len(found.files))
     recordings.sort(key=lambda item: item.name)
     left_out.sort(key=lambda item: item.name)
-    return Scan(root, tuple(recordings), tuple(left_out), others)
+    return Scan(root, tuple(recordings), tuple(left_out), found.other_files)
 
 
 def describe(
@@ -224,7 +210,7 @@ def _settings(
 def _describe(
     path: Path, root: Path, zone: tzinfo | None, pattern: re.Pattern[str] | None
 ) -> Recording:
-    name = _relative(path, root)
+    name = relative(path, root)
     if not _is_text(name):
         cause = "its name is not valid text (UTF-8); rename it"
         raise Unreadable(path, "name not text", cause)
@@ -236,7 +222,7 @@ def _describe(
             cause = f"it is {duration_s * 1000:.2g} ms long; a recording has at least 10 ms"
             raise Unreadable(path, "too short", cause)
         own = _own_metadata(path, sound)
-        notes = sound.notes
+        notes = (*sound.notes, *mixing(sound).notes)
     status = path.stat()
     named = metadata.from_name(name)
     recorded = own.started_at is not None
@@ -285,90 +271,6 @@ def _site(name: str, own: Origin, named: Origin, pattern: re.Pattern[str] | None
         return metadata.site_from_pattern(name, pattern)
     folder = name.rsplit("/", 2)[-2] if "/" in name else None
     return own.site or named.site or folder
-
-
-def _find(root: Path) -> tuple[list[Path], list[LeftOut], int]:
-    """Candidates under a folder, each once, real files before links to them."""
-    files: list[Path] = []
-    left_out: list[LeftOut] = []
-    links: list[Path] = []
-    others = 0
-    seen_folders: set[tuple[int, int]] = set()
-
-    def walk(start: Path) -> Iterable[Path]:
-        nonlocal others
-        waiting = [start]
-        while waiting:
-            folder = waiting.pop()
-            try:
-                status = folder.stat()
-                if (status.st_dev, status.st_ino) in seen_folders:
-                    continue
-                seen_folders.add((status.st_dev, status.st_ino))
-                entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-            except OSError as error:
-                left_out.append(_folder_left_out(folder, root, error))
-                continue
-            for entry in entries:
-                if entry.name.startswith(".") or entry.name in IGNORED_FOLDERS:
-                    continue
-                path = Path(entry.path)
-                if entry.is_symlink():
-                    links.append(path)
-                elif entry.is_dir(follow_symlinks=False):
-                    waiting.append(path)
-                elif not _is_candidate(path):
-                    others += 1
-                elif entry.is_file(follow_symlinks=False):
-                    yield path
-
-    files.extend(walk(root))
-    seen_files = {os.path.realpath(path): path for path in files} if links else {}
-    done = 0
-    while done < len(links):  # following a link to a folder may find more links
-        link = links[done]
-        done += 1
-        try:
-            link.stat()
-        except OSError as error:
-            if _is_candidate(link) or error.errno == errno.ELOOP:
-                cause = (
-                    "it is a link to itself; remove it"
-                    if error.errno == errno.ELOOP
-                    else f"it is a link to {link.readlink()}, which is not there"
-                )
-                left_out.append(LeftOut(link, _shown(link, root), cause, "broken link"))
-            continue
-        found = list(walk(link)) if link.is_dir() else [link] if _is_candidate(link) else []
-        for path in found:
-            first = seen_files.setdefault(os.path.realpath(path), path)
-            if first is path:
-                files.append(path)
-            else:
-                cause = f"it is a link to {_shown(first, root)}, which is taken already"
-                left_out.append(LeftOut(path, _shown(path, root), cause, "link"))
-    return files, left_out, others
-
-
-def _folder_left_out(folder: Path, root: Path, error: OSError) -> LeftOut:
-    cause = f"the folder cannot be opened ({error.strerror}); change its permissions"
-    return LeftOut(folder, _shown(folder, root), cause, "folder not readable")
-
-
-def _is_candidate(path: Path) -> bool:
-    return path.suffix[1:].lower() in ENDINGS
-
-
-def _relative(path: Path, root: Path) -> str:
-    try:
-        return path.relative_to(root).as_posix()
-    except ValueError:
-        return path.name
-
-
-def _shown(path: Path, root: Path) -> str:
-    """A name that can be stored and shown even where the file's name is not valid text."""
-    return os.fsencode(_relative(path, root)).decode("utf-8", errors="backslashreplace")
 
 
 def _is_text(name: str) -> bool:
