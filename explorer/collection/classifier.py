@@ -34,7 +34,9 @@ class Classifier:
     run
         Whose embeddings it scores.
     made_of
-        What it was built from: example windows per class, or label event ids. Saved with it.
+        The windows it was built from: examples and negatives of each class. Saved with it.
+    threshold
+        The threshold it was saved with, if any.
     """
 
     def __init__(
@@ -45,12 +47,14 @@ class Classifier:
         run: str,
         name: str | None = None,
         made_of: Mapping[str, Any] | None = None,
+        threshold: float | None = None,
     ) -> None:
         self.collection = collection
         self.model = model
         self.run = run
         self.name = name
         self.made_of = dict(made_of or {})
+        self.threshold = threshold
         self._scores: NDArray[np.float32] | None = None
 
     def __repr__(self) -> str:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 import pandas as pd
@@ -15,10 +14,9 @@ from numpy.typing import NDArray
 
 from explorer.audio.windows import WindowGrid
 from explorer.collection import labels as label_log
-from explorer.collection.catalogue import Catalogue, Run
-from explorer.collection.vectors import Vectors
-from explorer.collection.windows import WindowIndex
-from explorer.errors import CollectionError, ParameterError
+from explorer.collection.archive import Archive, Rows
+from explorer.collection.catalogue import Run
+from explorer.errors import ParameterError
 
 if TYPE_CHECKING:
     from explorer.audio.recordings import Scan
@@ -29,19 +27,6 @@ if TYPE_CHECKING:
     from explorer.collection.results import SearchHits
     from explorer.encoders.base import Encoder
     from explorer.space.search import Metric
-
-Rows: TypeAlias = "Sequence[int] | NDArray[np.integer] | pd.Index"
-"""Windows, by row."""
-
-
-@dataclass(frozen=True)
-class Clip:
-    """A piece of a recording: float32 samples [n], their rate in Hz, and where they lie."""
-
-    samples: NDArray[np.float32]
-    rate: int
-    start_s: float
-    end_s: float
 
 
 def open(  # noqa: A001 - `explorer.open` reads as it is meant
@@ -78,7 +63,7 @@ def open(  # noqa: A001 - `explorer.open` reads as it is meant
     return collection
 
 
-class Collection:
+class Collection(Archive):
     """Recordings, their embeddings, labels and classifiers in one folder.
 
     The usual way::
@@ -95,46 +80,10 @@ class Collection:
     """
 
     def __init__(self, path: str | Path, *, catalogue: str | None = None) -> None:
-        self.path = Path(path).expanduser().resolve()
-        if self.path.exists() and not self.path.is_dir():
-            raise CollectionError(f"{self.path}: a collection is a folder, and this is a file")
-        if (
-            self.path.is_dir()
-            and catalogue is None
-            and not (self.path / "catalogue.sqlite").exists()
-            and any(self.path.iterdir())
-        ):
-            raise CollectionError(
-                f"{self.path}: this folder is no collection, and it is not empty. "
-                "Name a new folder for the collection; recordings are given with audio=…"
-            )
-        self.path.mkdir(parents=True, exist_ok=True)
-        self.catalogue = Catalogue(catalogue or f"sqlite:///{self.path / 'catalogue.sqlite'}")
-        self._kept: dict[tuple[str, ...], tuple[Any, Any]] = {}
+        super().__init__(path, catalogue=catalogue)
         self._encoders: dict[str, Encoder] = {}
 
-    @property
-    def name(self) -> str:
-        """The folder's name without ``.collection``."""
-        return self.path.name.removesuffix(".collection")
-
-    def __repr__(self) -> str:
-        recordings = self.recordings
-        hours = recordings["duration_s"].sum() / 3600
-        runs = ", ".join(
-            f"{name} ({self.n_windows(name):,} windows)" for name in self.catalogue.runs()
-        )
-        return (
-            f"<Collection {self.name}: {len(recordings):,} recordings, {hours:.2f} h; "
-            f"{runs or 'not yet embedded'}>"
-        )
-
-    def close(self) -> None:
-        """Let go of the files."""
-        self._kept.clear()
-        self.catalogue.close()
-
-    # --- recordings -------------------------------------------------------------------------
+    # --- recordings and embeddings ----------------------------------------------------------
 
     def add(
         self,
@@ -162,42 +111,6 @@ class Collection:
         self.catalogue.add(found)
         self._kept.clear()
         return found
-
-    @property
-    def recordings(self) -> pd.DataFrame:
-        """Recordings by name, with their length, start, site and device."""
-        return self._keep(("recordings",), self.catalogue.version(), self.catalogue.recordings)
-
-    @property
-    def left_out(self) -> pd.DataFrame:
-        """Files that could not be used, with the cause of each: recording, cause."""
-        return self.catalogue.left_out(self.run)
-
-    # --- runs and embeddings ----------------------------------------------------------------
-
-    @property
-    def run(self) -> str | None:
-        """The newest run, which methods use unless told otherwise; None before the first."""
-        return next(reversed(self.catalogue.runs()), None)
-
-    @property
-    def runs(self) -> pd.DataFrame:
-        """Runs, oldest first: run, encoder, version, window_s, hop_s, speed, dimension, windows."""
-        rows = [
-            vars(run) | {"windows": self.n_windows(name)}
-            for name, run in self.catalogue.runs().items()
-        ]
-        columns = [
-            "name",
-            "encoder",
-            "version",
-            "window_s",
-            "hop_s",
-            "speed",
-            "dimension",
-            "windows",
-        ]
-        return pd.DataFrame(rows, columns=columns).rename(columns={"name": "run"})
 
     def embed(
         self,
@@ -262,40 +175,6 @@ class Collection:
             )
         self._kept.clear()
         return report
-
-    def embeddings(self, run: str | None = None) -> Vectors:
-        """The embeddings as one matrix [n_windows, dimension] that stays on disk."""
-        name = self._run(run)
-
-        def load() -> Vectors:
-            shards = self.catalogue.shards(name)
-            folder = self.path / "embeddings" / name
-            return Vectors(
-                [folder / file for file, _, _ in shards],
-                [rows for _, rows, _ in shards],
-                self.catalogue.runs()[name].dimension,
-            )
-
-        return self._keep(("embeddings", name), self.catalogue.version(), load)
-
-    def n_windows(self, run: str | None = None) -> int:
-        """How many windows are embedded."""
-        return len(self.embeddings(run))
-
-    def index(self, run: str | None = None) -> WindowIndex:
-        """Recording, times, site and hour of every window, as arrays."""
-        name = self._run(run)
-        return self._keep(
-            ("index", name),
-            self.catalogue.version(),
-            lambda: WindowIndex.from_segments(
-                self.catalogue.runs()[name], self.recordings, self.catalogue.segments(name)
-            ),
-        )
-
-    def windows(self, rows: Rows | None = None, run: str | None = None) -> pd.DataFrame:
-        """Windows as a table: recording, start_s, end_s, started_at, site, recording_id."""
-        return self.index(run).table(None if rows is None else np.asarray(rows))
 
     # --- the map ----------------------------------------------------------------------------
 
@@ -547,36 +426,6 @@ class Collection:
         }
         return by["positive"], by["negative"]
 
-    # --- sound ------------------------------------------------------------------------------
-
-    def clip(self, row: int, *, context_s: float = 0.0, run: str | None = None) -> Clip:
-        """The sound of a window, as recorded, with some context on both sides if asked for."""
-        window = self.index(run).table([int(row)]).iloc[0]
-        return self.clip_of(
-            window["recording"],
-            max(0.0, window["start_s"] - context_s),
-            window["end_s"] + context_s,
-        )
-
-    def clip_of(self, recording: str, start_s: float, end_s: float) -> Clip:
-        """The sound between two seconds of a recording, at the recording's own rate, mixed down.
-
-        Raises
-        ------
-        AudioError
-            If the file is no longer where it was, or cannot be read.
-        """
-        from explorer.audio.decoding import read_clip  # noqa: PLC0415
-
-        known = self.recordings
-        found = known[known["recording"] == recording]
-        if found.empty:
-            raise ParameterError(f"{recording!r} is no recording of {self.name}")
-        entry = found.iloc[0]
-        start_s, end_s = max(0.0, start_s), min(end_s, float(entry["duration_s"]))
-        samples, rate = read_clip(Path(entry["path"]), start_s, end_s)
-        return Clip(samples, rate, start_s, start_s + len(samples) / rate)
-
     def check(self) -> pd.DataFrame:
         """Whether all is as the catalogue says: a table of findings, empty when all is well.
 
@@ -596,25 +445,6 @@ class Collection:
         return import_module("explorer.dashboard.app").make_app(self, **options)
 
     # --- inside -----------------------------------------------------------------------------
-
-    def _run(self, run: str | None) -> str:
-        runs = self.catalogue.runs()
-        if run is None:
-            if not runs:
-                raise CollectionError(
-                    f"{self.path}: nothing is embedded yet. Call embed(), or run: "
-                    f'explorer embed "{self.path.name}"'
-                )
-            return next(reversed(runs))
-        if run not in runs:
-            raise ParameterError(f"there is no run {run!r}; there are: {', '.join(runs) or 'none'}")
-        return run
-
-    def _keep(self, key: tuple[str, ...], stamp: Any, make: Callable[[], Any]) -> Any:
-        """Keep what was made until its stamp changes."""
-        if key not in self._kept or self._kept[key][0] != stamp:
-            self._kept[key] = (stamp, make())
-        return self._kept[key][1]
 
     def _load_encoder(self, name: str, device: str) -> Encoder:
         from explorer.encoders.registry import load  # noqa: PLC0415

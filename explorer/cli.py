@@ -1,0 +1,407 @@
+"""The command line: thin. Every command opens a collection, calls one method, says what was done.
+
+Nothing heavy is imported at the top: ``explorer --help`` must answer at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from explorer import __version__
+from explorer.errors import CollectionError, ExplorerError, ParameterError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from explorer.audio.recordings import Scan
+    from explorer.collection.collection import Collection
+
+app = typer.Typer(
+    help="Look at, listen to, search, label and count the sounds in your recordings.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+INTERRUPTED = 130
+"""Exit status after Ctrl-C, as shells have it."""
+
+
+class Format(StrEnum):
+    """File formats that labels and detections are written in."""
+
+    csv = "csv"
+    raven = "raven"
+    audacity = "audacity"
+    parquet = "parquet"
+
+
+class What(StrEnum):
+    """What ``export`` can hand over."""
+
+    labels = "labels"
+    windows = "windows"
+    embeddings = "embeddings"
+
+
+class Metric(StrEnum):
+    """How vectors are compared."""
+
+    cosine = "cosine"
+    dot = "dot"
+    euclidean = "euclidean"
+
+
+CollectionPath = Annotated[
+    Path, typer.Argument(metavar="COLLECTION", help="Folder of the collection.", show_default=False)
+]
+Out = Annotated[Path | None, typer.Option("--out", help="File or folder to write.")]
+Port = Annotated[int, typer.Option(help="Port to listen on; 0 picks a free one.")]
+Address = Annotated[str, typer.Option(help="Address to listen on; only this machine by default.")]
+Browser = Annotated[bool, typer.Option(help="Open the browser.")]
+Run = Annotated[str | None, typer.Option(help="Run to use; the newest by default.")]
+
+
+def main() -> None:
+    """Run the command line; errors made on purpose are told in words, without a traceback."""
+    debug = "--debug" in sys.argv
+    try:
+        app(args=[argument for argument in sys.argv[1:] if argument != "--debug"])
+    except (ExplorerError, OSError) as error:
+        if debug:
+            raise
+        typer.echo(f"explorer: {error}", err=True)
+        sys.exit(1)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"explorer {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks of errors.")] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def demo(
+    path: Annotated[
+        Path | None, typer.Option(help="Folder of the demo's collection.", show_default=False)
+    ] = None,
+    encoder: Annotated[
+        str, typer.Option(help="Encoder; auto takes BirdNET if it is there.")
+    ] = "auto",
+    port: Port = 0,
+    browser: Browser = True,
+    serve: Annotated[bool, typer.Option(help="Open the dashboard; else only make it.")] = True,
+) -> None:
+    """Make a small reef-and-bird collection, embed it, and open the dashboard on it."""
+    from explorer.collection.demo import open_demo  # noqa: PLC0415
+
+    typer.echo("The sounds of this demo are synthetic: made by arithmetic, no animal was recorded.")
+    collection = open_demo(path)
+    _embed(collection, encoder=encoder)
+    _project(collection)
+    if serve:
+        _serve([collection], port=port, address="localhost", users=None, browser=browser)
+    else:
+        typer.echo(f'The demo is ready: explorer serve "{collection.path}"')
+
+
+@app.command()
+def embed(
+    collection: CollectionPath,
+    audio: Annotated[
+        list[Path] | None,
+        typer.Option(help="Folder of recordings; may be given again.", show_default=False),
+    ] = None,
+    encoder: Annotated[str, typer.Option(help="Encoder: see `explorer encoders`.")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")] = "auto",
+    hop: Annotated[
+        float | None,
+        typer.Option(help="Seconds between starts of windows.", show_default="no overlap"),
+    ] = None,
+    speed: Annotated[
+        float, typer.Option(help="Play slower (0.1 for bats) or faster (4 for whales).")
+    ] = 1.0,
+    channel: Annotated[str, typer.Option(help="mix, or a channel's number from 0.")] = "mix",
+    timezone: Annotated[
+        str | None,
+        typer.Option(help="Zone of start times that carry none, e.g. Australia/Brisbane."),
+    ] = None,
+    site_pattern: Annotated[
+        str | None,
+        typer.Option(help="Regular expression with a group (?P<site>…) for recordings' names."),
+    ] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="Windows per call of the encoder.")] = 32,
+) -> None:
+    """Embed recordings; stopped at any moment, it goes on where it was when run again."""
+    opened = _new_or_old(collection)
+    for folder in audio or []:
+        _tell(opened.add(folder, timezone=timezone, site_pattern=site_pattern))
+    if opened.recordings.empty:
+        raise CollectionError(
+            f"{collection}: there are no recordings yet; say where they are with --audio FOLDER"
+        )
+    if channel != "mix" and not channel.isdigit():
+        raise ParameterError(f"--channel is mix or a number from 0, not {channel!r}")
+    _embed(
+        opened,
+        encoder=encoder,
+        device=device,
+        hop_s=hop,
+        speed=speed,
+        channel="mix" if channel == "mix" else int(channel),
+        batch_size=batch_size,
+    )
+    left_out = opened.left_out
+    if len(left_out):
+        path = opened.path / "left_out.csv"
+        left_out.to_csv(path, index=False)
+        typer.echo(f"{_files(len(left_out))} left out; {path} names each with its cause.")
+    else:
+        typer.echo("No file was left out.")
+
+
+@app.command()
+def serve(
+    collections: Annotated[
+        list[Path], typer.Argument(metavar="COLLECTION…", help="One collection or several.")
+    ],
+    port: Port = 5006,
+    address: Address = "localhost",
+    users: Annotated[
+        Path | None, typer.Option(help="JSON file of user names and passwords.")
+    ] = None,
+    browser: Browser = True,
+) -> None:
+    """Serve the dashboard; on this machine alone, unless --address says otherwise."""
+    opened = [_old(path) for path in collections]
+    for collection in opened:
+        if collection.run is not None:
+            _project(collection)
+    _serve(opened, port=port, address=address, users=users, browser=browser)
+
+
+@app.command()
+def search(
+    collection: CollectionPath,
+    audio: Annotated[str, typer.Argument(help="Audio file, or name of a recording in it.")],
+    start: Annotated[
+        float | None, typer.Option(help="Second where the sound starts; else the whole file.")
+    ] = None,
+    k: Annotated[int, typer.Option("-k", min=1, help="How many hits.")] = 50,
+    metric: Annotated[Metric, typer.Option(help="How vectors are compared.")] = Metric.cosine,
+    run: Run = None,
+    out: Out = None,
+) -> None:
+    """List the windows that sound most like a file, or like a moment of a recording."""
+    opened = _old(collection)
+    named = opened.recordings.set_index("recording")["path"]
+    path = Path(audio) if Path(audio).exists() else Path(named.get(audio, audio))
+    hits = opened.search(path, k, start_s=start, metric=metric.value, run=run)
+    _show(hits, out)
+    typer.echo(f"{len(hits)} windows, most alike first ({metric.value}).")
+
+
+@app.command()
+def classify(
+    collection: CollectionPath,
+    classifier: Annotated[
+        str | None,
+        typer.Option(
+            help="Saved classifier; else one is built from the labels.", show_default=False
+        ),
+    ] = None,
+    threshold: Annotated[
+        float | None, typer.Option(min=0, max=1, show_default="the saved one, or 0.5")
+    ] = None,
+    format: Annotated[Format, typer.Option(help="Format of the file.")] = Format.csv,  # noqa: A002
+    out: Out = None,
+    merge: Annotated[bool, typer.Option(help="Join neighbouring windows into events.")] = True,
+    run: Run = None,
+) -> None:
+    """Score every window and write the detections at or above a threshold."""
+    opened = _old(collection)
+    model = opened.load_classifier(classifier) if classifier else opened.classifier(run=run)
+    if threshold is None:
+        threshold = model.threshold if model.threshold is not None else 0.5
+    found = model.detections(threshold, merge=merge)
+    _write(found, format, out)
+    counts = ", ".join(f"{name} {count}" for name, count in found["class"].value_counts().items())
+    typer.echo(
+        f"{len(found)} detections at or above {threshold:g} in "
+        f"{found['recording'].nunique()} of {len(opened.recordings)} recordings"
+        f"{': ' + counts if counts else ''}."
+    )
+
+
+@app.command()
+def export(
+    collection: CollectionPath,
+    what: Annotated[What, typer.Option(help="What to hand over.")] = What.labels,
+    format: Annotated[Format, typer.Option(help="Format of the file.")] = Format.csv,  # noqa: A002
+    out: Out = None,
+    run: Run = None,
+) -> None:
+    """Write labels, windows or embeddings to files that other tools read."""
+    from explorer.collection.handover import embeddings_table, labels_table  # noqa: PLC0415
+
+    opened = _old(collection)
+    if what is What.embeddings:
+        if format is not Format.parquet:
+            raise ParameterError("embeddings are written as Parquet: add --format parquet")
+        table = embeddings_table(opened, run)
+    elif what is What.windows:
+        table = opened.windows(run=run).drop(columns="recording_id")
+    else:
+        table = labels_table(opened)
+    _write(table, format, out)
+    typer.echo(f"{len(table)} {what.value} handed over.")
+
+
+@app.command("import")
+def import_(
+    collection: CollectionPath,
+    annotations: Annotated[Path, typer.Argument(help="Raven, Audacity or CSV file, or a folder.")],
+    who: Annotated[str, typer.Option(help="Who made these labels.")],
+) -> None:
+    """Read labels that were made in Raven, Audacity or a table."""
+    from explorer.collection.handover import import_labels  # noqa: PLC0415
+
+    opened = _old(collection)
+    report = import_labels(opened, annotations, who=who)
+    typer.echo(str(report))
+
+
+@app.command()
+def encoders() -> None:
+    """List the encoders: which can be used here, and how to get the others."""
+    from explorer.encoders.registry import available  # noqa: PLC0415
+
+    for info in available():
+        typer.echo(f"{info.name} {info.version}: {'ready' if info.available else 'not installed'}")
+        typer.echo(
+            f"  windows of {info.window_s:g} s at {info.sample_rate / 1000:g} kHz, "
+            f"{info.dimension} dimensions"
+        )
+        typer.echo(f"  licence: {info.licence}")
+        typer.echo(f"  reference: {info.reference}")
+        if not info.available:
+            typer.echo(f"  to get it: {info.how_to_get}")
+
+
+@app.command()
+def check(collection: CollectionPath) -> None:
+    """Check that the disk holds what the catalogue says: hashes, rows, orphans, recordings."""
+    opened = _old(collection)
+    found = opened.check()
+    for row in found.itertuples():
+        typer.echo(f"{row.kind}: {row.name}: {row.finding}")
+    if found.empty:
+        typer.echo(f"All is well: {opened!r}")
+        return
+    typer.echo(f"{len(found)} findings in {opened.path}.")
+    raise typer.Exit(1)
+
+
+def _old(path: Path) -> Collection:
+    """Open a collection that must be there: a mistyped name must not make a new one."""
+    from explorer.collection.collection import Collection  # noqa: PLC0415
+
+    if not (path / "catalogue.sqlite").exists():
+        raise CollectionError(
+            f"{path}: there is no collection here. "
+            f'Make one with: explorer embed "{path}" --audio FOLDER'
+        )
+    return Collection(path)
+
+
+def _new_or_old(path: Path) -> Collection:
+    from explorer.collection.collection import Collection  # noqa: PLC0415
+
+    return Collection(path)
+
+
+def _tell(scan: Scan) -> None:
+    typer.echo(scan.summary())
+
+
+def _files(count: int) -> str:
+    return "1 file was" if count == 1 else f"{count} files were"
+
+
+def _embed(collection: Collection, **options: Any) -> None:
+    try:
+        typer.echo(str(collection.embed(**options)))
+    except KeyboardInterrupt:
+        typer.echo(
+            f"\nStopped. {collection.n_windows():,} windows are safe on disk; "
+            "run the same command again to go on.",
+            err=True,
+        )
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def _project(collection: Collection) -> None:
+    """Make the map, if it is not there, with a progress bar."""
+    if collection.projection() is not None or collection.n_windows() == 0:
+        return
+    from tqdm.auto import tqdm  # noqa: PLC0415
+
+    with tqdm(
+        total=100, desc="map", bar_format="{desc} {percentage:3.0f}%|{bar}| {postfix}"
+    ) as bar:
+
+        def advance(share: float, doing: str) -> None:
+            bar.set_postfix_str(doing, refresh=False)
+            bar.update(round(100 * share) - bar.n)
+
+        collection.project(on_progress=advance)
+
+
+def _serve(
+    collections: list[Collection], *, port: int, address: str, users: Path | None, browser: bool
+) -> None:
+    from explorer.dashboard.serve import serve as serve_dashboard  # noqa: PLC0415
+
+    serve_dashboard(collections, port=port, address=address, users=users, show=browser)
+
+
+def _show(table: pd.DataFrame, out: Path | None) -> None:
+    if out is None:
+        typer.echo(table.to_string(max_colwidth=60))
+    else:
+        _write(table, Format.csv, out)
+
+
+def _write(table: pd.DataFrame, format: Format, out: Path | None) -> None:  # noqa: A002
+    """Write a table in a format; CSV without ``--out`` goes to standard output."""
+    from explorer.exchange import tables  # noqa: PLC0415
+
+    if out is None:
+        if format is not Format.csv:
+            raise ParameterError(f"--format {format.value} needs --out: a folder or a file")
+        tables.write_csv(table, sys.stdout)
+        return
+    writers = {
+        Format.csv: tables.write_csv,
+        Format.raven: tables.write_raven,
+        Format.audacity: tables.write_audacity,
+        Format.parquet: tables.write_parquet,
+    }
+    writers[format](table, out)
+    typer.echo(f"Written to {out}.")
