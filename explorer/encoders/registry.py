@@ -78,6 +78,7 @@ class _BuiltIn:
 
 
 _BUILT_IN: dict[str, _BuiltIn] = {
+    "birdnet": _BuiltIn("explorer.encoders.birdnet_weights", "explorer.encoders.birdnet"),
     "spectral": _BuiltIn("explorer.encoders.spectral_info", "explorer.encoders.spectral"),
 }
 _PREFERENCE = ("birdnet", "spectral")  # what "auto" tries, best first
