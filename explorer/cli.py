@@ -213,7 +213,7 @@ def search(
     named = opened.recordings.set_index("recording")["path"]
     path = Path(audio) if Path(audio).exists() else Path(named.get(audio, audio))
     hits = opened.search(path, k, start_s=start, metric=metric.value, run=run)
-    _show(hits, out)
+    _show(hits, out, opened)
     typer.echo(f"{len(hits)} windows, most alike first ({metric.value}).")
 
 
@@ -229,7 +229,7 @@ def classify(
     threshold: Annotated[
         float | None, typer.Option(min=0, max=1, show_default="the saved one, or 0.5")
     ] = None,
-    format: Annotated[Format, typer.Option(help="Format of the file.")] = Format.csv,  # noqa: A002
+    format: Annotated[Format, typer.Option(help="Format of the file.")] = Format.csv,
     out: Out = None,
     merge: Annotated[bool, typer.Option(help="Join neighbouring windows into events.")] = True,
     run: Run = None,
@@ -240,7 +240,7 @@ def classify(
     if threshold is None:
         threshold = model.threshold if model.threshold is not None else 0.5
     found = model.detections(threshold, merge=merge)
-    _write(found, format, out)
+    _write(found, format, out, opened)
     counts = ", ".join(f"{name} {count}" for name, count in found["class"].value_counts().items())
     typer.echo(
         f"{len(found)} detections at or above {threshold:g} in "
@@ -253,7 +253,7 @@ def classify(
 def export(
     collection: CollectionPath,
     what: Annotated[What, typer.Option(help="What to hand over.")] = What.labels,
-    format: Annotated[Format, typer.Option(help="Format of the file.")] = Format.csv,  # noqa: A002
+    format: Annotated[Format, typer.Option(help="Format of the file.")] = Format.csv,
     out: Out = None,
     run: Run = None,
 ) -> None:
@@ -269,7 +269,7 @@ def export(
         table = opened.windows(run=run).drop(columns="recording_id")
     else:
         table = labels_table(opened)
-    _write(table, format, out)
+    _write(table, format, out, opened)
     typer.echo(f"{len(table)} {what.value} handed over.")
 
 
@@ -285,6 +285,8 @@ def import_(
     opened = _old(collection)
     report = import_labels(opened, annotations, who=who)
     typer.echo(str(report))
+    if not report.labels and report.refused:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -381,27 +383,26 @@ def _serve(
     serve_dashboard(collections, port=port, address=address, users=users, show=browser)
 
 
-def _show(table: pd.DataFrame, out: Path | None) -> None:
+def _show(table: pd.DataFrame, out: Path | None, collection: Collection) -> None:
     if out is None:
         typer.echo(table.to_string(max_colwidth=60))
     else:
-        _write(table, Format.csv, out)
+        _write(table, Format.csv, out, collection)
 
 
-def _write(table: pd.DataFrame, format: Format, out: Path | None) -> None:  # noqa: A002
-    """Write a table in a format; CSV without ``--out`` goes to standard output."""
-    from explorer.exchange import tables  # noqa: PLC0415
+def _write(
+    table: pd.DataFrame,
+    format: Format,
+    out: Path | None,
+    collection: Collection,
+) -> None:
+    """Write a table in a format; without ``--out`` it is printed."""
+    from explorer.collection.handover import write  # noqa: PLC0415
 
     if out is None:
         if format is not Format.csv:
             raise ParameterError(f"--format {format.value} needs --out: a folder or a file")
-        tables.write_csv(table, sys.stdout)
+        typer.echo(table.to_csv(index=False), nl=False)
         return
-    writers = {
-        Format.csv: tables.write_csv,
-        Format.raven: tables.write_raven,
-        Format.audacity: tables.write_audacity,
-        Format.parquet: tables.write_parquet,
-    }
-    writers[format](table, out)
-    typer.echo(f"Written to {out}.")
+    files = write(table, out, format.value, collection)
+    typer.echo(f"Written to {out}" + (f" ({len(files)} files)." if len(files) > 1 else "."))

@@ -11,6 +11,7 @@ import torch
 
 from explorer.collection import embedding
 from explorer.collection.catalogue import Catalogue, Run
+from explorer.collection.vectors import ShardStore
 
 RATE = 8000
 
@@ -61,7 +62,7 @@ def embed_slowly(collection: Path) -> None:
     """What the killed process runs: many small flushes, so that a kill meets every step."""
     embedding.embed(
         Catalogue(f"sqlite:///{collection / 'catalogue.sqlite'}"),
-        collection / "embeddings",
+        ShardStore(collection / "embeddings" / RUN.name),
         RUN,
         SlowListener(),
         batch_size=4,

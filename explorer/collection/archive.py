@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from explorer.collection.catalogue import Catalogue
-from explorer.collection.vectors import Vectors
+from explorer.collection.vectors import ShardStore, Vectors
 from explorer.collection.windows import WindowIndex
 from explorer.errors import CollectionError, ParameterError
 
@@ -36,7 +36,9 @@ class Archive:
     Everything that is read is kept until the catalogue says that there is more.
     """
 
-    def __init__(self, path: str | Path, *, catalogue: str | None = None) -> None:
+    def __init__(
+        self, path: str | Path, *, catalogue: str | None = None, embeddings: str | None = None
+    ) -> None:
         self.path = Path(path).expanduser().resolve()
         if self.path.exists() and not self.path.is_dir():
             raise CollectionError(f"{self.path}: a collection is a folder, and this is a file")
@@ -52,6 +54,9 @@ class Archive:
             )
         self.path.mkdir(parents=True, exist_ok=True)
         self.catalogue = Catalogue(catalogue or f"sqlite:///{self.path / 'catalogue.sqlite'}")
+        if embeddings is not None:
+            self.catalogue.remember("embeddings", embeddings)
+        self._remote = self.catalogue.setting("embeddings")
         self._kept: dict[tuple[str, ...], tuple[Any, Any]] = {}
 
     @property
@@ -113,15 +118,20 @@ class Archive:
         ]
         return pd.DataFrame(rows, columns=columns).rename(columns={"name": "run"})
 
+    def store(self, run: str) -> ShardStore:
+        """Where the shards of a run lie."""
+        remote = None if self._remote is None else f"{self._remote.rstrip('/')}/{run}"
+        return ShardStore(self.path / "embeddings" / run, remote)
+
     def embeddings(self, run: str | None = None) -> Vectors:
         """The embeddings as one matrix [n_windows, dimension] that stays on disk."""
         name = self._run(run)
 
         def load() -> Vectors:
             shards = self.catalogue.shards(name)
-            folder = self.path / "embeddings" / name
             return Vectors(
-                [folder / file for file, _, _ in shards],
+                self.store(name),
+                [file for file, _, _ in shards],
                 [rows for _, rows, _ in shards],
                 self.catalogue.runs()[name].dimension,
             )

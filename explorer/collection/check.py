@@ -7,24 +7,26 @@ from pathlib import Path
 
 import pandas as pd
 
+from explorer.collection.archive import Archive
 from explorer.collection.catalogue import Catalogue
-from explorer.collection.vectors import file_digest, open_shard
+from explorer.collection.vectors import ShardStore, file_digest
 from explorer.errors import CollectionError
 
 Finding = tuple[str, str, str]
 
 
-def findings(catalogue: Catalogue, path: Path) -> pd.DataFrame:
+def findings(archive: Archive) -> pd.DataFrame:
     """Everything that is not as it should be: kind, name, finding. Reads every shard once."""
+    catalogue = archive.catalogue
     found = [
         *_recordings(catalogue),
         *(("recording", row.recording, row.cause) for row in catalogue.left_out().itertuples()),
         *(
             finding
             for run in catalogue.runs()
-            for finding in _run(catalogue, path / "embeddings" / run, run)
+            for finding in _run(catalogue, archive.store(run), run)
         ),
-        *_classifiers(catalogue, path / "classifiers"),
+        *_classifiers(catalogue, archive.path / "classifiers"),
     ]
     return pd.DataFrame(found, columns=["kind", "name", "finding"])
 
@@ -42,23 +44,23 @@ def _recordings(catalogue: Catalogue) -> Iterator[Finding]:
             yield "recording", row.recording, "the file has another size than when it was entered"
 
 
-def _run(catalogue: Catalogue, folder: Path, run: str) -> Iterator[Finding]:
+def _run(catalogue: Catalogue, store: ShardStore, run: str) -> Iterator[Finding]:
     shards = catalogue.shards(run)
     rows_on_disk = 0
     for file, rows, sha256 in shards:
         name = f"{run}/{file}"
         rows_on_disk += rows
-        if not (folder / file).exists():
+        if not store.path(file).exists():
             yield "shard", name, f"missing: {rows} windows of embeddings are lost"
             continue
         try:
-            found = open_shard(folder / file)
+            found = store.open(file)
         except CollectionError as error:
             yield "shard", name, str(error)
             continue
         if len(found) != rows:
             yield "shard", name, f"holds {len(found)} rows where the catalogue says {rows}"
-        elif file_digest(folder / file) != sha256:
+        elif file_digest(store.path(file)) != sha256:
             yield "shard", name, "its bytes have changed since it was written (SHA-256)"
     segments = catalogue.segments(run)
     expected = segments["windows"].cumsum().shift(fill_value=0)
@@ -71,9 +73,8 @@ def _run(catalogue: Catalogue, folder: Path, run: str) -> Iterator[Finding]:
             f"{segments['windows'].sum()} windows in segments and {rows_on_disk} in shards",
         )
     known = {file for file, _, _ in shards}
-    for path in sorted(folder.glob("*.npy*")):
-        if path.name not in known:
-            yield "orphan", f"{run}/{path.name}", "left by a stopped run; the next embed sweeps it"
+    for orphan in store.orphans(known):
+        yield "orphan", f"{run}/{orphan}", "left by a stopped run; the next embed sweeps it"
     left_out = catalogue.left_out(run).merge(catalogue.left_out(), how="left", indicator="only")
     for row in left_out.itertuples():
         if row.only == "left_only":

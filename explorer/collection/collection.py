@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from explorer.audio.recordings import Scan
     from explorer.classify.background import Background, Prepared
     from explorer.collection.classifier import Classifier
+    from explorer.collection.handover import Format, ImportReport
     from explorer.collection.progress import EmbedProgress, EmbedReport
     from explorer.collection.query import Query
     from explorer.collection.results import SearchHits
@@ -29,13 +30,14 @@ if TYPE_CHECKING:
     from explorer.space.search import Metric
 
 
-def open(  # noqa: A001 - `explorer.open` reads as it is meant
+def open(
     path: str | Path,
     audio: str | Path | None = None,
     *,
     timezone: str | None = None,
     site_pattern: str | None = None,
     catalogue: str | None = None,
+    embeddings: str | None = None,
 ) -> Collection:
     """Open a collection, making it if it is not there, and enter the recordings of a folder.
 
@@ -50,14 +52,17 @@ def open(  # noqa: A001 - `explorer.open` reads as it is meant
     site_pattern
         Regular expression with a group ``site``, matched against each recording's name.
     catalogue
-        Address of a database server instead of the file in the folder.
+        SQLAlchemy address of a database that holds the catalogue, instead of the file in the
+        folder; one database for each collection.
+    embeddings
+        fsspec address of object storage for embeddings (``s3://…``); the folder caches them.
 
     Examples
     --------
     >>> reef = open("reef.collection", audio="recordings/")   # doctest: +SKIP
     >>> reef.embed()                                          # doctest: +SKIP
     """
-    collection = Collection(path, catalogue=catalogue)
+    collection = Collection(path, catalogue=catalogue, embeddings=embeddings)
     if audio is not None:
         collection.add(audio, timezone=timezone, site_pattern=site_pattern)
     return collection
@@ -79,8 +84,10 @@ class Collection(Archive):
     length, hop). Methods take ``run=None`` for the newest run.
     """
 
-    def __init__(self, path: str | Path, *, catalogue: str | None = None) -> None:
-        super().__init__(path, catalogue=catalogue)
+    def __init__(
+        self, path: str | Path, *, catalogue: str | None = None, embeddings: str | None = None
+    ) -> None:
+        super().__init__(path, catalogue=catalogue, embeddings=embeddings)
         self._encoders: dict[str, Encoder] = {}
 
     # --- recordings and embeddings ----------------------------------------------------------
@@ -167,7 +174,7 @@ class Collection(Archive):
         with shown as on_progress:
             report = embed(
                 self.catalogue,
-                self.path / "embeddings",
+                self.store(run.name),
                 run,
                 model,
                 batch_size=batch_size,
@@ -413,6 +420,18 @@ class Collection(Archive):
         """The labels that count now as windows of a run: row, class, judgement, who, event."""
         return label_log.rows_of_labels(self.labels(), self.index(run))
 
+    def import_labels(self, path: str | Path, *, who: str) -> ImportReport:
+        """Take in labels made in Raven, Audacity or a table, from a file or a folder of them."""
+        from explorer.collection.handover import import_labels  # noqa: PLC0415
+
+        return import_labels(self, path, who=who)
+
+    def export_labels(self, path: str | Path, format: Format = "csv") -> list[Path]:
+        """Write the labels that count now as csv, raven, audacity or parquet."""
+        from explorer.collection.handover import labels_table, write  # noqa: PLC0415
+
+        return write(labels_table(self), path, format, self)
+
     def _labelled(
         self, run: str
     ) -> tuple[dict[str, NDArray[np.int64]], dict[str, NDArray[np.int64]]]:
@@ -433,7 +452,7 @@ class Collection(Archive):
         """
         from explorer.collection.check import findings  # noqa: PLC0415
 
-        return findings(self.catalogue, self.path)
+        return findings(self)
 
     # --- the dashboard ----------------------------------------------------------------------
 

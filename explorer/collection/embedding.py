@@ -31,7 +31,7 @@ from explorer.audio.decoding import stream_windows
 from explorer.audio.windows import WindowGrid
 from explorer.collection.catalogue import Catalogue, Run, Segment
 from explorer.collection.progress import EmbedProgress, EmbedReport
-from explorer.collection.vectors import SHARD_ROWS, open_shard, sweep_orphans, write_shard
+from explorer.collection.vectors import SHARD_ROWS, ShardStore
 from explorer.encoders.base import Encoder
 from explorer.errors import AudioError, CollectionError, EncoderError
 
@@ -113,7 +113,7 @@ def pending(catalogue: Catalogue, run: Run) -> list[_Task]:
 
 def embed(
     catalogue: Catalogue,
-    root: Path,
+    store: ShardStore,
     run: Run,
     encoder: Encoder,
     *,
@@ -125,8 +125,8 @@ def embed(
 
     Parameters
     ----------
-    root
-        Folder ``embeddings/`` of the collection.
+    store
+        Where the run's shards lie.
     encoder
         Loaded, on its device.
     batch_size
@@ -141,20 +141,20 @@ def embed(
     KeyboardInterrupt
         After Ctrl-C, once all that was encoded is on disk.
     """
-    folder = root / run.name
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / "embedding.lock")
+    store.folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(store.folder / "embedding.lock")
     try:
         lock.acquire(timeout=0)
     except Timeout:
         raise CollectionError(
-            f"{folder}: another process is embedding this run; wait for it or stop it."
+            f"{store.folder}: another process is embedding this run; wait for it or stop it."
         ) from None
     try:
         catalogue.add_run(run)
-        sweep_orphans(folder, {file for file, _, _ in catalogue.shards(run.name)})
-        report = _embed(catalogue, folder, run, encoder, batch_size, on_progress, flush_seconds)
-        compact(catalogue, folder, run.name)
+        for orphan in store.orphans({file for file, _, _ in catalogue.shards(run.name)}):
+            store.delete(orphan)
+        report = _embed(catalogue, store, run, encoder, batch_size, on_progress, flush_seconds)
+        compact(catalogue, store, run.name)
         return report
     finally:
         lock.release()
@@ -162,7 +162,7 @@ def embed(
 
 def _embed(
     catalogue: Catalogue,
-    folder: Path,
+    store: ShardStore,
     run: Run,
     encoder: Encoder,
     batch_size: int,
@@ -191,7 +191,7 @@ def _embed(
         if writing is not None:
             writing.result()
         if batch.segments or batch.failures:
-            writing = writer.submit(_write, catalogue, folder, run.name, batch)
+            writing = writer.submit(_write, catalogue, store, run.name, batch)
         batch = _Batch()
 
     decoder.start()
@@ -366,22 +366,22 @@ def _encode(
     return rows.astype(np.float16)
 
 
-def _write(catalogue: Catalogue, folder: Path, run: str, batch: _Batch) -> None:
+def _write(catalogue: Catalogue, store: ShardStore, run: str, batch: _Batch) -> None:
     """Flush: first the shard, then the word that it counts."""
     if not batch.rows:
         catalogue.commit_shard(run, None, "", [], batch.failures)
         return
-    file = _next_file(catalogue, folder, run)
-    digest = write_shard(folder, file, np.concatenate(batch.rows))
+    file = _next_file(catalogue, run)
+    digest = store.write(file, np.concatenate(batch.rows))
     catalogue.commit_shard(run, file, digest, batch.segments, batch.failures)
 
 
-def _next_file(catalogue: Catalogue, folder: Path, run: str) -> str:
+def _next_file(catalogue: Catalogue, run: str) -> str:
     known = [int(Path(file).stem) for file, _, _ in catalogue.shards(run)]
     return f"{max(known, default=-1) + 1:06d}.npy"
 
 
-def compact(catalogue: Catalogue, folder: Path, run: str) -> int:
+def compact(catalogue: Catalogue, store: ShardStore, run: str) -> int:
     """Join neighbouring small shards into shards of at most ``SHARD_ROWS``; give how many are gone.
 
     The rows keep their order and number. The new shard is on disk before the catalogue names it,
@@ -398,14 +398,10 @@ def compact(catalogue: Catalogue, folder: Path, run: str) -> int:
         if len(group) < 2:
             continue
         files = [file for file, _ in group]
-        joined = np.concatenate([open_shard(folder / file) for file in files])
-        new = _next_file(catalogue, folder, run)
-        catalogue.replace_shards(run, files, new, write_shard(folder, new, joined))
+        joined = np.concatenate([store.open(file) for file in files])
+        new = _next_file(catalogue, run)
+        catalogue.replace_shards(run, files, new, store.write(new, joined))
         gone += len(files) - 1
         for file in files:
-            # Windows refuses to delete a file that somebody maps: the next run sweeps it.
-            try:
-                (folder / file).unlink()
-            except PermissionError:
-                continue
+            store.delete(file)
     return gone

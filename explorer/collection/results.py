@@ -15,7 +15,8 @@ import pandas as pd
 
 from explorer.audio.decoding import to_wav_bytes
 from explorer.audio.spectrogram import SpectrogramSettings, spectrogram, to_png
-from explorer.errors import AudioError
+from explorer.collection.handover import Format, write
+from explorer.errors import AudioError, ParameterError
 
 if TYPE_CHECKING:
     from explorer.collection.collection import Collection
@@ -78,30 +79,24 @@ class Detections(SoundTable):
 
     def to_raven(self, path: str | Path) -> list[Path]:
         """Write Raven selection tables: one per recording into a folder, or one ``.txt`` file."""
-        from explorer.exchange.tables import write_raven  # noqa: PLC0415
-
-        return write_raven(self._export(), Path(path))
+        return self._write(path, "raven")
 
     def to_audacity(self, path: str | Path) -> list[Path]:
         """Write an Audacity label track per recording into a folder."""
-        from explorer.exchange.tables import write_audacity  # noqa: PLC0415
-
-        return write_audacity(self._export(), Path(path))
+        return self._write(path, "audacity")
 
     def to_csv_file(self, path: str | Path) -> Path:
-        """Write a CSV file that a spreadsheet can open."""
-        from explorer.exchange.tables import write_csv  # noqa: PLC0415
-
-        return write_csv(self._export(), Path(path))
+        """Write a CSV file that a spreadsheet opens safely (pandas' ``to_csv`` is there too)."""
+        return self._write(path, "csv")[0]
 
     def to_parquet_file(self, path: str | Path) -> Path:
         """Write a Parquet file."""
-        from explorer.exchange.tables import write_parquet  # noqa: PLC0415
+        return self._write(path, "parquet")[0]
 
-        return write_parquet(self._export(), Path(path))
-
-    def _export(self) -> pd.DataFrame:
-        return pd.DataFrame(self)
+    def _write(self, path: str | Path, format: Format) -> list[Path]:
+        if self.collection is None:
+            raise ParameterError("this table has lost its collection; slice it, do not rebuild it")
+        return write(self, path, format, self.collection)
 
 
 def _card(collection: Collection, row: dict[Any, Any]) -> str:

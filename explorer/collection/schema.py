@@ -16,7 +16,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from explorer.errors import CollectionError, FormatVersionError
+from explorer.errors import CollectionError, FormatVersionError, MissingDependencyError
 
 SCHEMA_VERSION = 1
 """Version of the tables below; raise it together with a step in ``MIGRATIONS``."""
@@ -142,7 +142,12 @@ MIGRATIONS: dict[int, Callable[[sa.Connection], None]] = {}
 
 def connect(url: str) -> sa.Engine:
     """Open the database behind ``url`` with the settings that the catalogue relies on."""
-    engine = sa.create_engine(url)
+    try:
+        engine = sa.create_engine(url)
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError(
+            error.name or url.split(":", 1)[0], "server", "a catalogue on a database server"
+        ) from error
     if engine.dialect.name == "sqlite":
 
         @sa.event.listens_for(engine, "connect")

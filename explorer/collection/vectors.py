@@ -8,10 +8,12 @@ catalogue row names is an orphan of a killed run and is swept by the next one.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,28 +26,85 @@ SHARD_ROWS = 8192
 _TEMPORARY = ".writing"
 
 
-def write_shard(folder: Path, file: str, rows: NDArray[np.float16]) -> str:
-    """Write one shard so that it is either whole or not there; give its SHA-256.
+class ShardStore:
+    """The shards of one run: a folder, and behind it object storage where there is one.
+
+    With object storage the folder is a cache: a shard is on both sides before it counts, and one
+    that is missing here is fetched when it is read.
 
     Parameters
     ----------
     folder
-        The run's folder; made if it is not there.
-    file
-        Name of the shard, such as ``"000003.npy"``.
-    rows
-        float16 [n_windows, dimension].
+        The run's folder; made when the first shard is written.
+    remote
+        fsspec address of the run's shards, such as ``"s3://bucket/reef/birdnet-2.4_3.0s"``.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / (file + _TEMPORARY)
-    with temporary.open("wb") as stream:
-        np.save(stream, np.ascontiguousarray(rows, dtype=np.float16), allow_pickle=False)
-        stream.flush()
-        os.fsync(stream.fileno())
-    digest = file_digest(temporary)
-    temporary.replace(folder / file)
-    sync_folder(folder)
-    return digest
+
+    def __init__(self, folder: Path, remote: str | None = None) -> None:
+        self.folder = folder
+        self._files: Any = None
+        if remote is not None:
+            import fsspec  # noqa: PLC0415 - only who has object storage pays for it
+
+            self._files, self._root = fsspec.core.url_to_fs(remote)
+
+    def write(self, file: str, rows: NDArray[np.float16]) -> str:
+        """Write one shard so that it is either whole or not there; give its SHA-256.
+
+        Parameters
+        ----------
+        file
+            Name of the shard, such as ``"000003.npy"``.
+        rows
+            float16 [n_windows, dimension].
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        temporary = self.folder / (file + _TEMPORARY)
+        with temporary.open("wb") as stream:
+            np.save(stream, np.ascontiguousarray(rows, dtype=np.float16), allow_pickle=False)
+            stream.flush()
+            os.fsync(stream.fileno())
+        digest = file_digest(temporary)
+        if self._files is not None:
+            # Before the rename: a shard that is whole here is whole there.
+            self._files.makedirs(self._root, exist_ok=True)
+            self._files.put_file(str(temporary), f"{self._root}/{file}")
+        temporary.replace(self.folder / file)
+        sync_folder(self.folder)
+        return digest
+
+    def path(self, file: str) -> Path:
+        """The shard on this machine, fetched if it is not yet here."""
+        path = self.folder / file
+        if self._files is not None and not path.exists():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            temporary = self.folder / (file + _TEMPORARY)
+            try:
+                self._files.get_file(f"{self._root}/{file}", str(temporary))
+            except FileNotFoundError:
+                return path
+            temporary.replace(path)
+        return path
+
+    def open(self, file: str) -> NDArray[np.float16]:
+        """Memory-map one shard; see `open_shard`."""
+        return open_shard(self.path(file))
+
+    def delete(self, file: str) -> None:
+        """Delete a shard that no longer counts."""
+        if self._files is not None and self._files.exists(f"{self._root}/{file}"):
+            self._files.rm_file(f"{self._root}/{file}")
+        # Windows refuses to delete a file that somebody maps: the next run sweeps it.
+        with contextlib.suppress(FileNotFoundError, PermissionError):
+            (self.folder / file).unlink()
+
+    def orphans(self, known: set[str]) -> list[str]:
+        """What a killed run left: files of shards that the catalogue does not name."""
+        there = {path.name for path in self.folder.glob("*.npy*")}
+        if self._files is not None and self._files.exists(self._root):
+            names = {Path(name).name for name in self._files.ls(self._root, detail=False)}
+            there |= {name for name in names if ".npy" in name}
+        return sorted(there - known)
 
 
 def sync_folder(folder: Path) -> None:
@@ -85,14 +144,6 @@ def open_shard(path: Path) -> NDArray[np.float16]:
     return rows
 
 
-def sweep_orphans(folder: Path, known: set[str]) -> list[Path]:
-    """Delete what a killed run left in ``folder``: files that the catalogue does not name."""
-    orphans = [path for path in sorted(folder.glob("*.npy*")) if path.name not in known]
-    for path in orphans:
-        path.unlink()
-    return orphans
-
-
 class Vectors:
     """All embeddings of a run as one matrix [n_windows, dimension] that stays on disk.
 
@@ -101,10 +152,10 @@ class Vectors:
 
     Parameters
     ----------
-    paths
-        The shards in row order.
-    rows
-        Rows of each shard, as the catalogue says.
+    store
+        Where the shards lie.
+    files, rows
+        Name and number of rows of each shard, as the catalogue says, in row order.
     dimension
         Length of an embedding.
 
@@ -119,8 +170,11 @@ class Vectors:
 
     dtype = np.dtype(np.float16)
 
-    def __init__(self, paths: Sequence[Path], rows: Sequence[int], dimension: int) -> None:
-        self._paths = list(paths)
+    def __init__(
+        self, store: ShardStore, files: Sequence[str], rows: Sequence[int], dimension: int
+    ) -> None:
+        self._store = store
+        self._files = list(files)
         self._starts = np.concatenate([[0], np.cumsum(np.asarray(rows, dtype=np.int64))])
         self._open: dict[int, NDArray[np.float16]] = {}
         self.dimension = dimension
@@ -135,19 +189,19 @@ class Vectors:
 
     def _shard(self, index: int) -> NDArray[np.float16]:
         if index not in self._open:
-            shard = open_shard(self._paths[index])
+            shard = self._store.open(self._files[index])
             expected = (int(self._starts[index + 1] - self._starts[index]), self.dimension)
             if shard.shape != expected:
                 raise CollectionError(
-                    f"{self._paths[index]}: holds {shard.shape[0]} x {shard.shape[1]} values where "
-                    f"the catalogue says {expected[0]} x {expected[1]}. Run `explorer check`."
+                    f"{self._store.path(self._files[index])}: holds {shard.shape} values where "
+                    f"the catalogue says {expected}. Run `explorer check`."
                 )
             self._open[index] = shard
         return self._open[index]
 
     def blocks(self, rows_per_block: int = SHARD_ROWS) -> Iterator[tuple[int, NDArray[np.float16]]]:
         """Yield (first row, float16 view [rows, dimension]) over all rows in order, uncopied."""
-        for index in range(len(self._paths)):
+        for index in range(len(self._files)):
             shard, start = self._shard(index), int(self._starts[index])
             for first in range(0, len(shard), rows_per_block):
                 yield start + first, shard[first : first + rows_per_block]

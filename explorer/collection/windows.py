@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -146,7 +146,7 @@ class WindowIndex:
         return rows[inside]
 
 
-def moments(started_at: Sequence[str | None], offset_s: Sequence[float]) -> list[str | None]:
+def moments(started_at: Iterable[str | None], offset_s: Iterable[float]) -> list[str | None]:
     """Add seconds to ISO 8601 times, keeping each zone; None stays None."""
     return [
         None

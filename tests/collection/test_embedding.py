@@ -130,7 +130,7 @@ def test_two_processes_do_not_embed_one_run_at_once(reef: Collection) -> None:
         embedding.FileLock(folder / "embedding.lock"),
         pytest.raises(CollectionError, match="another process is embedding"),
     ):
-        embedding.embed(reef.catalogue, reef.path / "embeddings", RUN, Listener())
+        embedding.embed(reef.catalogue, reef.store(RUN.name), RUN, Listener())
 
 
 def test_embeddings_that_are_not_finite_name_the_recording(
@@ -157,7 +157,7 @@ def test_orphans_of_a_killed_run_are_swept(reef: Collection) -> None:
 def test_small_shards_are_compacted_in_order(tmp_path: Path, recordings: Path) -> None:
     reef = explorer.open(tmp_path / "reef.collection", audio=recordings)
     embedding.embed(
-        reef.catalogue, reef.path / "embeddings", RUN, Listener(), batch_size=2, flush_seconds=0.0
+        reef.catalogue, reef.store(RUN.name), RUN, Listener(), batch_size=2, flush_seconds=0.0
     )
     assert len(reef.catalogue.shards(RUN.name)) == 1
     whole = explorer.open(tmp_path / "whole.collection", audio=recordings)
@@ -202,3 +202,15 @@ def test_memory_does_not_grow_with_the_length_of_a_recording(tmp_path: Path) -> 
     tracemalloc.stop()
     assert reef.n_windows() == 3600
     assert peak < 30e6, f"{peak / 1e6:.0f} MB; the hour is {3600 * RATE * 4 / 1e6:.0f} MB"
+
+
+def test_embeddings_may_lie_in_object_storage(tmp_path: Path, recordings: Path) -> None:
+    """The folder is then a cache: emptied, or on another computer, it fills again."""
+    bucket = "memory://bucket/reef"
+    reef = explorer.open(tmp_path / "reef.collection", audio=recordings, embeddings=bucket)
+    reef.embed(Listener(), progress=False)
+    before = np.asarray(reef.embeddings())
+    shutil.rmtree(reef.path / "embeddings")
+    again = explorer.open(reef.path)  # the address is remembered
+    np.testing.assert_array_equal(np.asarray(again.embeddings()), before)
+    assert again.check().empty

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from explorer.collection.vectors import Vectors, open_shard, write_shard
+from explorer.collection.vectors import ShardStore, Vectors, open_shard
 from explorer.errors import CollectionError
 
 
@@ -15,10 +15,11 @@ from explorer.errors import CollectionError
 def matrix(tmp_path: Path) -> tuple[Vectors, np.ndarray]:
     rows = np.random.default_rng(0).normal(size=(100, 8)).astype(np.float16)
     parts = np.split(rows, [30, 31, 70])
-    for number, part in enumerate(parts):
-        write_shard(tmp_path, f"{number:06d}.npy", part)
-    paths = sorted(tmp_path.glob("*.npy"))
-    return Vectors(paths, [len(part) for part in parts], 8), rows
+    store = ShardStore(tmp_path)
+    files = [f"{number:06d}.npy" for number in range(len(parts))]
+    for file, part in zip(files, parts, strict=True):
+        store.write(file, part)
+    return Vectors(store, files, [len(part) for part in parts], 8), rows
 
 
 def test_rows_come_in_the_order_asked_for(matrix: tuple[Vectors, np.ndarray]) -> None:
@@ -41,15 +42,15 @@ def test_a_row_that_is_not_there_is_refused(matrix: tuple[Vectors, np.ndarray], 
         matrix[0].take([row])
 
 
-def test_an_empty_run_has_a_shape() -> None:
-    vectors = Vectors([], [], 8)
+def test_an_empty_run_has_a_shape(tmp_path: Path) -> None:
+    vectors = Vectors(ShardStore(tmp_path), [], [], 8)
     assert vectors.shape == (0, 8)
     assert vectors.take([]).shape == (0, 8)
     assert np.asarray(vectors).shape == (0, 8)
 
 
 def test_a_shard_cut_short_is_named_with_the_cure(tmp_path: Path) -> None:
-    write_shard(tmp_path, "000000.npy", np.zeros((10, 4), dtype=np.float16))
+    ShardStore(tmp_path).write("000000.npy", np.zeros((10, 4), dtype=np.float16))
     path = tmp_path / "000000.npy"
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(CollectionError, match=r"000000\.npy.*explorer check"):
@@ -69,5 +70,5 @@ def test_a_failed_write_leaves_no_shard(tmp_path: Path, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(np, "save", full_disk)
     with pytest.raises(OSError, match="No space left"):
-        write_shard(tmp_path, "000000.npy", np.zeros((2, 2), dtype=np.float16))
+        ShardStore(tmp_path).write("000000.npy", np.zeros((2, 2), dtype=np.float16))
     assert not list(tmp_path.glob("*.npy"))
