@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from explorer.errors import ExplorerError, ParameterError
 from explorer.space import umap_worker
-from explorer.space.search import Corpus, as_float32, iterate_blocks
+from explorer.space.blocks import READ_ROWS, Corpus, as_float32, evenly_spaced, iterate_blocks
 
 ProjectionMetric = Literal["euclidean", "cosine"]
 OnProgress = Callable[[float, str], None]
@@ -33,7 +33,6 @@ OnProgress = Callable[[float, str], None]
 
 FIT_ROWS = 20_000
 """Rows that the principal components are fitted on: more of them do not turn the axes."""
-READ_ROWS = 4096
 FEWEST_FOR_UMAP = 10
 """Below this many rows a neighbourhood graph says less than the principal components."""
 
@@ -158,33 +157,17 @@ def principal_components(embeddings: Corpus, n_components: int) -> NDArray[np.fl
     >>> principal_components(np.array([[0.0, 1.0], [0.0, 3.0]]), 1).ravel().tolist()
     [-1.0, 1.0]
     """
-    if isinstance(embeddings, Iterator):
-        raise ParameterError(
-            "an iterator can be read only once; give an array or an object with blocks()"
-        )
-    total, fit_blocks = _evenly_spaced(embeddings)
+    total, sample = evenly_spaced(embeddings, FIT_ROWS)
     if total == 0:
         return np.zeros((0, 2), np.float32)
-    sample = torch.cat(fit_blocks)
-    centre = sample.mean(dim=0)
+    centre = sample.mean(dim=0) if len(sample) else torch.zeros(sample.shape[1])
     axes = _axes(sample - centre, n_components)
-    del sample, fit_blocks
+    del sample
     reduced = [
         ((_finite(as_float32(block), centre) - centre) @ axes).numpy()
         for _, block in iterate_blocks(embeddings, READ_ROWS)
     ]
     return np.concatenate(reduced)
-
-
-def _evenly_spaced(embeddings: Corpus) -> tuple[int, list[torch.Tensor]]:
-    """Count the rows, and keep at most ``FIT_ROWS`` of them, the finite ones."""
-    total = sum(len(block) for _, block in iterate_blocks(embeddings, READ_ROWS))
-    step = max(1, -(-total // FIT_ROWS))
-    kept = []
-    for first_row, block in iterate_blocks(embeddings, READ_ROWS):
-        rows = as_float32(block[-first_row % step :: step])
-        kept.append(rows[torch.isfinite(rows).all(dim=1)])
-    return total, kept
 
 
 def _axes(centred: torch.Tensor, n_components: int) -> torch.Tensor:

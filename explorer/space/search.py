@@ -9,22 +9,18 @@ are always broken by the lower row.
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol, cast, runtime_checkable
+from typing import Literal, cast
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
 from explorer.errors import ParameterError
+from explorer.space.blocks import Corpus, as_float32, as_numpy, iterate_blocks
 
 Metric = Literal["cosine", "dot", "euclidean"]
 METRICS: tuple[Metric, ...] = ("cosine", "dot", "euclidean")
-
-Block = tuple[int, NDArray[np.generic]]
-"""A first row and the rows from there on, ``[rows, dimension]``."""
 
 FLOAT32_ERROR = 1e-5
 """Bound on the error of a float32 product, relative to the product of the two lengths.
@@ -37,18 +33,6 @@ SCORE_CELLS = 4_000_000
 """Queries times rows that are scored at once (16 MB of float32)."""
 EXACT_CELLS = 2_000_000
 """Pairs times dimension that are scored again at once (16 MB of float64)."""
-
-
-@runtime_checkable
-class Blocked(Protocol):
-    """Anything that hands out its rows in blocks, such as a collection's vectors."""
-
-    def blocks(self, rows_per_block: int = ...) -> Iterator[Block]:
-        """Yield ``(first_row, rows)`` from the first row to the last."""
-        ...
-
-
-Corpus = ArrayLike | torch.Tensor | Blocked | Iterable[Block]
 
 
 def top_k(
@@ -94,7 +78,7 @@ def top_k(
         raise ParameterError(f"metric {metric!r} is not known; choose one of {', '.join(METRICS)}")
     if k < 1:
         raise ParameterError(f"k is {k}; ask for at least one neighbour")
-    wanted = np.atleast_2d(_as_numpy(queries)).astype(np.float64)
+    wanted = np.atleast_2d(as_numpy(queries)).astype(np.float64)
     if wanted.ndim != 2:
         raise ParameterError(f"queries have shape {wanted.shape}; give [n_queries, dimension]")
     if not np.isfinite(wanted).all():
@@ -118,54 +102,6 @@ def top_k(
     if metric == "euclidean":
         scores = np.sqrt(-scores)
     return numbers_found, scores.astype(np.float32)
-
-
-def iterate_blocks(corpus: Corpus, rows_per_block: int) -> Iterator[Block]:
-    """Yield ``(first_row, block)`` with at most ``rows_per_block`` rows from any kind of corpus.
-
-    >>> [(first, len(block)) for first, block in iterate_blocks(np.zeros((5, 2)), 2)]
-    [(0, 2), (2, 2), (4, 1)]
-    """
-    for first_row, block in _source_blocks(corpus, rows_per_block):
-        if block.ndim != 2:
-            raise ParameterError(f"a block has shape {block.shape}; give [rows, dimension]")
-        for start in range(0, len(block), rows_per_block):
-            yield first_row + start, block[start : start + rows_per_block]
-
-
-def _source_blocks(corpus: Corpus, rows_per_block: int) -> Iterator[Block]:
-    if isinstance(corpus, Blocked):
-        yield from corpus.blocks(rows_per_block)
-    elif isinstance(corpus, torch.Tensor | np.ndarray) or hasattr(corpus, "__array__"):
-        yield 0, _as_numpy(cast(ArrayLike, corpus))
-    elif isinstance(corpus, Iterator):
-        yield from corpus
-    else:
-        items = list(cast(Iterable[object], corpus))
-        if items and isinstance(items[0], tuple) and np.ndim(cast(Block, items[0])[1]) == 2:
-            yield from cast(list[Block], items)
-        else:
-            yield 0, np.asarray(items)
-
-
-def _as_numpy(values: ArrayLike | torch.Tensor) -> NDArray[np.generic]:
-    if isinstance(values, torch.Tensor):
-        values = values.detach().cpu()
-        return (values.float() if values.dtype == torch.bfloat16 else values).numpy()
-    return np.asarray(values)
-
-
-def as_float32(block: NDArray[np.generic]) -> torch.Tensor:
-    """Turn a block of any number type into a float32 tensor ``[rows, dimension]``.
-
-    torch widens float16 several times faster than numpy does.
-    """
-    if block.dtype not in (np.float16, np.float32, np.float64):
-        block = block.astype(np.float32)
-    with warnings.catch_warnings():
-        # A memory map is read-only and torch warns that it might be written to; it is not.
-        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
-        return torch.from_numpy(np.ascontiguousarray(block)).float()
 
 
 class _Allowed:

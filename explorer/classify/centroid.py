@@ -1,0 +1,438 @@
+"""Nearest-centroid classifiers: a handful of examples of each class, every window scored at once.
+
+The example of a class is the mean of its examples (Hamer et al. 2023, BIRB). A plain cosine to it
+is the published baseline. What `NearestCentroid` does unless told otherwise goes three steps
+further, with no training: it compares in the geometry of the `Background`; it takes off what a
+window shares with the background around it, with the best competing class and with the windows that
+a person has refused; and it maps each class's result to a score in [0, 1] of which a half is a
+sensible first threshold. On real recordings it beats a logistic probe trained on the same
+examples (``tests/benchmarks/centroid.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+
+from explorer.classify import weights
+from explorer.classify.background import Background, Prepared
+from explorer.errors import ParameterError
+from explorer.space.blocks import Corpus, as_float32, as_numpy, iterate_blocks
+
+Method = Literal["relative", "birb", "birb_of_unit"]
+METHODS: tuple[Method, ...] = ("relative", "birb", "birb_of_unit")
+
+FORMAT = "explorer nearest-centroid classifier"
+FORMAT_VERSION = 1
+
+DENSITY_WEIGHT = 0.5
+"""Share of the window's density that a class must exceed."""
+COMPETITOR_WEIGHT = 0.5
+"""Share of the best competing class's cosine that a class must exceed."""
+REFUSED_WEIGHT = 1.0
+"""Share of the cosine to the nearest refused window that a class must exceed."""
+MOST_REFUSED = 64
+"""Refused windows of a class that count: those most like the class."""
+READ_ROWS = 4096
+BACKGROUND_QUANTILE = 0.99
+ONE_EXAMPLE = 0.3
+"""What a window of a class typically reaches when there is only one example to go by."""
+SMALLEST_GAP = 0.08
+
+Arrays = Mapping[str, ArrayLike]
+
+
+@dataclass(frozen=True, eq=False)
+class NearestCentroid:
+    """A classifier made of the examples of each class. Make one with `NearestCentroid.fit`.
+
+    Attributes
+    ----------
+    classes
+        Names, in the order of the score columns.
+    method
+        "relative" (the default), or BIRB's plain cosine: "birb" (to the mean of the examples),
+        "birb_of_unit" (to the mean of the examples brought to length one).
+    examples, negatives
+        The embeddings that it was made of: float32 ``[k, dimension]`` for each class.
+    background
+        The geometry that "relative" compares in.
+    metadata
+        What `save` was given, after `load`.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> low, high = rng.random((50, 16)), rng.random((50, 16)) + np.linspace(0, 2, 16)
+    >>> windows = np.concatenate([low, high])
+    >>> model = NearestCentroid.fit({"low": low[:4], "high": high[:4]}, background=windows)
+    >>> model.scores(windows).shape
+    (100, 2)
+    >>> model.predict(windows[[0, 99]]).tolist()
+    ['low', 'high']
+    """
+
+    classes: tuple[str, ...]
+    method: Method
+    examples: dict[str, torch.Tensor]
+    negatives: dict[str, torch.Tensor]
+    background: Background | None
+    centroids: torch.Tensor
+    midpoint: torch.Tensor
+    spread: torch.Tensor
+    metadata: dict[str, Any]
+
+    @classmethod
+    def fit(
+        cls,
+        examples: Arrays,
+        *,
+        background: Background | Corpus | None = None,
+        negatives: Arrays | None = None,
+        method: Method = "relative",
+    ) -> NearestCentroid:
+        """Make a classifier from the examples of each class.
+
+        Parameters
+        ----------
+        examples
+            Embeddings ``[k, dimension]`` of each class, k at least 1 (or one vector).
+        background
+            Unlabelled embeddings of the place, ``[n, dimension]`` or a fitted `Background`. A
+            single class needs it: without, there is nothing to tell it from.
+        negatives
+            Embeddings of windows that are not of the class, by class: what is like them scores
+            lower for that class, and for that class only.
+        method
+            See the class.
+
+        Raises
+        ------
+        ParameterError
+            No class, a class without a finite example, or dimensions that do not agree.
+        """
+        if method not in METHODS:
+            raise ParameterError(f"method {method!r} is not known; use one of {', '.join(METHODS)}")
+        if not examples:
+            raise ParameterError("a classifier needs at least one class with an example")
+        given = {name: _rows(rows, f"examples of {name!r}") for name, rows in examples.items()}
+        refused = {
+            name: _rows(rows, f"negatives of {name!r}")
+            for name, rows in (negatives or {}).items()
+            if len(np.atleast_2d(as_numpy(rows))) and np.size(as_numpy(rows))
+        }
+        unknown = sorted(set(refused) - set(given))
+        if unknown:
+            raise ParameterError(f"negatives of {', '.join(unknown)}, but no examples: add one")
+        if background is not None and not isinstance(background, Background):
+            background = Background.fit(background)
+        dimensions = {rows.shape[1] for rows in [*given.values(), *refused.values()]}
+        if background is not None:
+            dimensions.add(background.dimension)
+        if len(dimensions) > 1:
+            raise ParameterError(
+                f"embeddings of different dimensions: {sorted(dimensions)}; "
+                "use the same encoder for examples, negatives and background"
+            )
+        return _fitted(given, refused, background, method)
+
+    @property
+    def dimension(self) -> int:
+        """Length of the embeddings."""
+        return self.centroids.shape[1]
+
+    def similarities(self, embeddings: Corpus | Prepared) -> NDArray[np.float32]:
+        """How much each window is like each class, before the map to [0, 1].
+
+        Returns
+        -------
+        float32 ``[n, n_classes]``; for "birb" the cosine. Windows that are not finite get the
+        least value there is, -2.
+        """
+        if self.method != "relative":
+            return self._cosines(embeddings)
+        prepared = self._prepared(embeddings)
+        model = self.on(prepared.background)
+        return model._relative(prepared).numpy()
+
+    def scores(self, embeddings: Corpus | Prepared) -> NDArray[np.float32]:
+        """Score every window for every class.
+
+        Parameters
+        ----------
+        embeddings
+            ``[n, dimension]`` of any kind, or what `Background.prepare` made of them, which is
+            quick. A `Prepared` of another background moves the classifier there first (see `on`).
+
+        Returns
+        -------
+        float32 ``[n, n_classes]`` in [0, 1], 0 where the embedding is not finite. For "birb" the
+        plain cosine, from -1 to 1.
+        """
+        if self.method != "relative":
+            return self._cosines(embeddings)
+        prepared = self._prepared(embeddings)
+        model = self.on(prepared.background)
+        score = torch.sigmoid((model._relative(prepared) - model.midpoint) / model.spread)
+        return torch.where(prepared.finite[:, None], score, 0.0).numpy()
+
+    def predict(
+        self, embeddings: Corpus | Prepared, *, threshold: float | None = None
+    ) -> NDArray[np.object_]:
+        """Name the best class of each window, ``[n]``; None where it is below ``threshold``."""
+        scores = self.scores(embeddings)
+        names = np.array(self.classes, dtype=object)[scores.argmax(axis=1)]
+        if threshold is not None:
+            names[scores.max(axis=1) < threshold] = None
+        return cast("NDArray[np.object_]", names)
+
+    def on(self, background: Background | None) -> NearestCentroid:
+        """The same examples, compared in the geometry of another place."""
+        if background is None or self.method != "relative":
+            return self
+        if self.background is not None and self.background.digest == background.digest:
+            return self
+        return _fitted(self.examples, self.negatives, background, self.method, self.metadata)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything but the background, as JSON values."""
+        return {
+            "format": FORMAT,
+            "version": FORMAT_VERSION,
+            "method": self.method,
+            "classes": list(self.classes),
+            "dimension": self.dimension,
+            "background": self.background.digest if self.background else None,
+            "examples": {name: rows.tolist() for name, rows in self.examples.items()},
+            "negatives": {name: rows.tolist() for name, rows in self.negatives.items()},
+        }
+
+    @classmethod
+    def from_dict(
+        cls, described: Mapping[str, Any], *, background: Background | None = None
+    ) -> NearestCentroid:
+        """Make the classifier that `to_dict` described, on the background it had.
+
+        Raises
+        ------
+        ParameterError
+            If it was made on a background and that is not the one given.
+        """
+        weights.check_version("this description", described, FORMAT, FORMAT_VERSION)
+        digest = background.digest if background else None
+        if described["background"] != digest:
+            raise ParameterError(
+                f"this classifier was made on background {described['background']}, not {digest}; "
+                "give that one, then move the classifier with on(...)"
+            )
+        return cls.fit(
+            {name: described["examples"][name] for name in described["classes"]},
+            background=background,
+            negatives=described["negatives"],
+            method=described["method"],
+        )
+
+    def save(self, path: str | Path, metadata: Mapping[str, Any] | None = None) -> None:
+        """Write the classifier, with its background, as safetensors.
+
+        Parameters
+        ----------
+        metadata
+            More to keep with it, as JSON values; `load` gives it back as ``model.metadata``.
+        """
+        tensors = {f"example.{at}": self.examples[name] for at, name in enumerate(self.classes)}
+        for at, name in enumerate(self.classes):
+            if name in self.negatives:
+                tensors[f"negative.{at}"] = self.negatives[name]
+        about: dict[str, Any] = {
+            "method": self.method,
+            "classes": list(self.classes),
+            "metadata": dict(metadata if metadata is not None else self.metadata),
+            "background": None,
+        }
+        if self.background is not None:
+            tensors |= {f"background.{key}": t for key, t in self.background.tensors().items()}
+            about["background"] = self.background.about()
+        weights.write(path, tensors, about, FORMAT, FORMAT_VERSION)
+
+    @classmethod
+    def load(cls, path: str | Path) -> NearestCentroid:
+        """Read a classifier.
+
+        Raises
+        ------
+        FormatVersionError
+            If a newer program wrote it.
+        ParameterError
+            If it is no classifier, or damaged.
+        """
+        tensors, about = weights.read(path, FORMAT, FORMAT_VERSION)
+        background = None
+        if about["background"] is not None:
+            start = "background."
+            parts = {key[len(start) :]: t for key, t in tensors.items() if key.startswith(start)}
+            background = Background.from_tensors(parts, about["background"])
+        names = enumerate(about["classes"])
+        negatives = {
+            name: tensors[f"negative.{at}"] for at, name in names if f"negative.{at}" in tensors
+        }
+        examples = {name: tensors[f"example.{at}"] for at, name in enumerate(about["classes"])}
+        return _fitted(examples, negatives, background, about["method"], about["metadata"])
+
+    def _prepared(self, embeddings: Corpus | Prepared) -> Prepared:
+        if isinstance(embeddings, Prepared):
+            return embeddings
+        return _home(self.background, self.dimension).prepare(embeddings)
+
+    def _cosines(self, embeddings: Corpus | Prepared) -> NDArray[np.float32]:
+        """Cosine to each centroid ``[n, n_classes]``; 0 for vectors of zeros (golden 1.3)."""
+        if isinstance(embeddings, Prepared):
+            if embeddings.source is None:
+                raise ParameterError(
+                    f"method {self.method!r} needs the embeddings themselves, and these were "
+                    "prepared from an iterator; prepare an array, or score the embeddings"
+                )
+            embeddings = embeddings.source
+        parts = [np.zeros((0, len(self.classes)), np.float32)]
+        for _, block in iterate_blocks(embeddings, READ_ROWS):
+            rows = as_float32(block)
+            cosine = _unit(rows) @ self.centroids.T
+            finite = torch.isfinite(rows).all(dim=1, keepdim=True)
+            parts.append(torch.where(finite, cosine.clamp(-1, 1), -2.0).numpy())
+        return np.concatenate(parts)
+
+    def _relative(self, prepared: Prepared) -> torch.Tensor:
+        """Cosine to each class, less what the window has in common with everything else."""
+        refused = self._refused()
+        counts = [len(vectors) for vectors in refused]
+        queries = torch.cat([self.centroids, *refused])
+        likeness = prepared.likeness(queries)
+        result = _less_the_rest(likeness, counts, prepared.density)
+        return torch.where(prepared.finite[:, None], result, -2.0)
+
+    def _refused(self) -> list[torch.Tensor]:
+        """For each class its refused windows in the new geometry, those most like it."""
+        found = []
+        home = _home(self.background, self.dimension)
+        for name, centroid in zip(self.classes, self.centroids, strict=True):
+            vectors = torch.zeros(0, self.dimension)
+            if name in self.negatives:
+                vectors = home.transform(self.negatives[name])
+                if len(vectors) > MOST_REFUSED:
+                    vectors = vectors[(vectors @ centroid).topk(MOST_REFUSED).indices]
+            found.append(vectors)
+        return found
+
+
+def _fitted(
+    examples: dict[str, torch.Tensor],
+    negatives: dict[str, torch.Tensor],
+    background: Background | None,
+    method: Method,
+    metadata: dict[str, Any] | None = None,
+) -> NearestCentroid:
+    """Everything that follows from the examples; the same input gives the same classifier."""
+    if method == "relative":
+        home = _home(background, next(iter(examples.values())).shape[1])
+        moved = {name: home.transform(rows) for name, rows in examples.items()}
+        centroids = _unit(torch.stack([rows.mean(dim=0) for rows in moved.values()]))
+    elif method == "birb_of_unit":
+        centroids = _unit(torch.stack([_unit(rows).mean(dim=0) for rows in examples.values()]))
+    else:
+        centroids = _unit(torch.stack([rows.mean(dim=0) for rows in examples.values()]))
+    flat = torch.zeros(len(examples))
+    model = NearestCentroid(
+        classes=tuple(examples),
+        method=method,
+        examples=examples,
+        negatives=negatives,
+        background=background,
+        centroids=centroids,
+        midpoint=flat,
+        spread=flat + 1,
+        metadata=metadata or {},
+    )
+    if method != "relative":
+        return model
+    midpoint, spread = _threshold(model, home, moved)
+    return replace(model, midpoint=midpoint, spread=spread)
+
+
+def _threshold(
+    model: NearestCentroid, home: Background, moved: dict[str, torch.Tensor]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Where each class's score is a half, and how fast it rises there, ``[n_classes]`` each.
+
+    The half lies midway between what the background reaches at best and what an example of the
+    class reaches when the centroid is made without it.
+    """
+    landmarks = Prepared(
+        home, home.landmarks, home.landmark_density, torch.ones(len(home.landmarks)).bool()
+    )
+    below = torch.zeros(len(moved))
+    if len(home.landmarks):
+        below = torch.quantile(model._relative(landmarks), BACKGROUND_QUANTILE, dim=0)
+    above = torch.stack([_left_out(rows, home) for rows in moved.values()])
+    gap = (above - below).clamp(min=SMALLEST_GAP)
+    return below + gap / 2, gap / 8
+
+
+def _left_out(rows: torch.Tensor, home: Background) -> torch.Tensor:
+    """What an example reaches on average when the centroid is made of the others."""
+    if len(rows) == 1:
+        return torch.tensor(ONE_EXAMPLE)
+    others = _unit(rows.sum(dim=0) - rows)
+    return ((rows * others).sum(dim=1) - DENSITY_WEIGHT * home.density(rows)).mean()
+
+
+def _less_the_rest(
+    likeness: torch.Tensor, refused: list[int], density: torch.Tensor
+) -> torch.Tensor:
+    """Take off the best of density, competing classes and refused windows.
+
+    ``likeness`` is ``[n, n_classes + sum(refused)]``: classes first, then each one's refused.
+    """
+    n_classes = len(refused)
+    own = likeness[:, :n_classes]
+    rest = (DENSITY_WEIGHT * density)[:, None].expand(-1, n_classes)
+    if n_classes > 1:
+        best = own.topk(2, dim=1)
+        is_best = best.indices[:, :1] == torch.arange(n_classes)
+        rival = torch.where(is_best, best.values[:, 1:], best.values[:, :1])
+        rest = torch.maximum(rest, COMPETITOR_WEIGHT * rival)
+    rest = rest.clone()
+    at = n_classes
+    for column, count in enumerate(refused):
+        if count:
+            nearest = likeness[:, at : at + count].max(dim=1).values
+            rest[:, column] = torch.maximum(rest[:, column], REFUSED_WEIGHT * nearest)
+        at += count
+    return own - rest
+
+
+def _home(background: Background | None, dimension: int) -> Background:
+    """The background given, or one that changes nothing but length."""
+    return background if background is not None else Background.plain(dimension)
+
+
+def _rows(rows: ArrayLike | torch.Tensor, what: str) -> torch.Tensor:
+    array = np.atleast_2d(as_numpy(rows))
+    if array.ndim != 2 or not array.size:
+        raise ParameterError(f"the {what} have shape {array.shape}; give [k, dimension]")
+    tensor = as_float32(array)
+    finite = torch.isfinite(tensor).all(dim=1)
+    if not finite.any():
+        raise ParameterError(f"the {what} are all NaN or infinite; choose other windows")
+    return tensor[finite].clone()
+
+
+def _unit(rows: torch.Tensor) -> torch.Tensor:
+    """Rows brought to length one; rows of zeros stay."""
+    length = torch.linalg.vector_norm(rows, dim=1, keepdim=True)
+    return rows / torch.where(length > 0, length, 1.0)
