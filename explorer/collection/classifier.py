@@ -167,7 +167,15 @@ def load_classifier(collection: Collection, name: str) -> Classifier:
     path = _folder(collection) / str(row["file"])
     if not path.exists():
         raise CollectionError(f"{path}: the file of this classifier is gone; save it again")
-    return Classifier(collection, NearestCentroid.load(path), run=str(row["run"]), name=name)
+    model = NearestCentroid.load(path)
+    return Classifier(
+        collection,
+        model,
+        run=str(row["run"]),
+        name=name,
+        made_of=model.metadata.get("made_of"),
+        threshold=model.metadata.get("threshold"),
+    )
 
 
 def _folder(collection: Collection) -> Path:
