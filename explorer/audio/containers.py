@@ -27,6 +27,7 @@ from .faults import Unreadable, diagnose, look
 Samples = npt.NDArray[np.float32]
 
 _STEP = 4096
+_BLOCK = 1 << 16
 _SNDFILE_ERRORS = (soundfile.SoundFileError, RuntimeError, OSError)
 
 
@@ -79,9 +80,10 @@ class SndfileSound:
         self.sample_rate = int(file.samplerate)
         self.channels = int(file.channels)
         self.format = f"{file.format}/{file.subtype}"
-        # Measured: libsndfile seeks to the sample in every format, but an MP3 decoder that starts
-        # in the middle differs in the last bit from one that came from the beginning.
-        self._sequential = sequential and file.format == "MP3"
+        # Measured: libsndfile seeks to the sample in every format, but what its MP3 decoder gives
+        # differs in the last bits with where it started and how much it was asked for at a time.
+        self._in_blocks = sequential and file.format == "MP3"
+        self._block_start, self._block = 0, np.zeros((0, self.channels), dtype=np.float32)
         self._position = 0
 
     @property
@@ -96,28 +98,38 @@ class SndfileSound:
 
     def read(self, start: int, frames: int) -> Samples:
         """Return samples [frames, channels]; fewer at the end of the sound."""
+        wanted = max(0, min(frames, self.frames - start))
         try:
-            self._go_to(start)
-            wanted = max(0, min(frames, self.frames - start))
-            samples = self._file.read(wanted, dtype="float32", always_2d=True)
+            take = self._in_fixed_blocks if self._in_blocks else self._at_once
+            return take(start, wanted)
         except _SNDFILE_ERRORS as error:
             at = start / self.sample_rate
             cause = f"it is damaged between {at:.1f} and {at + frames / self.sample_rate:.1f} s"
             raise Unreadable(self.path, "damaged", cause) from error
-        self._position = start + len(samples)
-        return np.asarray(samples)
 
-    def _go_to(self, start: int) -> None:
-        if start == self._position:
-            return
-        if not self._sequential or start < self._position:
+    def _at_once(self, start: int, frames: int) -> Samples:
+        if start != self._position:
             self._file.seek(start)
-            return
-        while self._position < start:
-            passed = self._file.read(min(1 << 16, start - self._position), dtype="float32")
-            if not len(passed):
-                return
-            self._position += len(passed)
+        samples = np.asarray(self._file.read(frames, dtype="float32", always_2d=True))
+        self._position = start + len(samples)
+        return samples
+
+    def _in_fixed_blocks(self, start: int, frames: int) -> Samples:
+        """Decode from the beginning, always in the same blocks, and cut the samples out."""
+        if start < self._block_start:
+            self._file.seek(0)
+            self._position, self._block_start, self._block = 0, 0, self._block[:0]
+        pieces = []
+        while True:
+            piece = self._block[max(0, start - self._block_start) :][:frames]
+            pieces.append(piece)
+            start, frames = start + len(piece), frames - len(piece)
+            if frames == 0:
+                return np.concatenate(pieces)
+            self._block_start = self._position
+            self._block = self._at_once(self._position, _BLOCK)
+            if not len(self._block):
+                return np.concatenate(pieces)
 
     def close(self) -> None:
         """Close the file."""
@@ -150,14 +162,11 @@ def open_sound(path: str | os.PathLike[str], *, sequential: bool = False) -> Sou
             "av", "av", f"reading {path.suffix} files, through ffmpeg,"
         )
         raise Unreadable(path, "needs ffmpeg", str(missing)) from missing
-    try:
-        file = soundfile.SoundFile(path)
-    except _SNDFILE_ERRORS as error:
-        raise Unreadable(path, *diagnose(path, head)) from error
+    if mpeg.is_mp3(head):
+        return _open_mp3(path, head, sequential=sequential)
+    file = _open_with_sndfile(path, head)
     if head[:4] in (b"RIFF", b"RIFX", b"RF64", b"BW64"):
         return _open_riff(path, file)
-    if file.format == "MP3":
-        return _open_mp3(path, file, sequential=sequential)
     if file.format == "FLAC":
         return _open_flac(path, file)
     return SndfileSound(path, file, sequential=sequential)
@@ -179,12 +188,18 @@ def _open_riff(path: Path, file: soundfile.SoundFile) -> SndfileSound:
     return SndfileSound(path, mended, notes=notes, chunks=chunks)
 
 
-def _open_mp3(path: Path, file: soundfile.SoundFile, *, sequential: bool) -> SndfileSound:
+def _open_with_sndfile(path: Path, head: bytes) -> soundfile.SoundFile:
+    try:
+        return soundfile.SoundFile(path)
+    except _SNDFILE_ERRORS as error:
+        raise Unreadable(path, *diagnose(path, head)) from error
+
+
+def _open_mp3(path: Path, head: bytes, *, sequential: bool) -> SndfileSound:
     status = path.stat()
     mended = _mended_mp3(path, status.st_size, status.st_mtime_ns)
     if mended is None:
-        return SndfileSound(path, file, sequential=sequential)
-    file.close()
+        return SndfileSound(path, _open_with_sndfile(path, head), sequential=sequential)
     notes = ("it is cut short: what is left of it is used",) if mended.cut_short else ()
     patched = _open_patched(path, mended.head, skip=mended.skip)
     return SndfileSound(path, patched, sequential=sequential, notes=notes)

@@ -64,12 +64,17 @@ def read_frame(header: bytes) -> Frame | None:
     return Frame(samples // 8 * per_second // hertz + padding, samples, 4 + side, mpeg1)
 
 
+def is_mp3(head: bytes) -> bool:
+    """Whether a file's first bytes are an MP3's: an ID3 tag or a frame."""
+    return head[:3] == b"ID3" or read_frame(head[:4]) is not None
+
+
 def mend(path: Path) -> Mended | None:
     """Return a true length header for an MP3 file that lacks one; None when it needs none."""
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         start = _after_id3(data)
         first = _next_frame(data, start)
-        if first is None:
+        if first is None or data[start : start + 4] == b"fLaC":  # FLAC files carry ID3 tags too
             return None
         start, frame = first
         tag = start + frame.tag_offset

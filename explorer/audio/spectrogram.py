@@ -40,8 +40,8 @@ MIN_CONTRAST_DB = 24.0
 GAMMA = 0.75
 """Below 1: faint calls are lifted more than loud ones; chosen by eye on dawn choruses."""
 
-PCEN_TIME_S, PCEN_GAIN, PCEN_BIAS, PCEN_POWER = 0.06, 0.8, 10.0, 0.25
-"""Per-channel energy normalisation for birds (Lostanlen et al. 2019, Signal Processing Letters)."""
+PCEN_TIME_S, PCEN_GAIN, PCEN_BIAS, PCEN_POWER = 0.4, 0.98, 2.0, 0.5
+"""Per-channel energy normalisation: Wang et al. 2017 (ICASSP), Lostanlen et al. 2019 (SPL)."""
 
 _EPS = 1e-12
 
@@ -147,9 +147,8 @@ def spectrogram(
         raise ParameterError("a spectrogram needs samples [n], a rate and a size of at least 1 px")
     seconds = len(samples) / rate
     nyquist = rate / 2
-    settings = replace(settings, max_hz=min(settings.max_hz, nyquist))
-    if settings.min_hz >= settings.max_hz:  # the recording holds nothing of this band
-        settings = replace(settings, min_hz=0.0)
+    min_hz = settings.min_hz if settings.min_hz < nyquist else 0.0  # the recording ends below it
+    settings = replace(settings, min_hz=min_hz, max_hz=min(settings.max_hz, nyquist))
     peak = float(np.max(np.abs(samples), initial=0.0))
     blank = np.zeros((height_px, width_px), dtype=np.float32)
     if peak == 0.0 or not math.isfinite(peak):
