@@ -222,7 +222,8 @@ def _over_noise(power: Array, range_db: float) -> Array:
 def _pcen(power: Array, frame_s: float) -> Array:
     magnitude = np.sqrt(power) * (2.0**31 / max(float(np.sqrt(power.max())), _EPS))
     smooth = 1 - math.exp(-frame_s / PCEN_TIME_S)
-    start = (1 - smooth) * magnitude[:, :1]
+    # The filter starts at the band's usual level: at its first frame it would open with a glare.
+    start = (1 - smooth) * np.median(magnitude, axis=1, keepdims=True)
     level, _ = scipy.signal.lfilter([smooth], [1, smooth - 1], magnitude, axis=1, zi=start)
     gained = magnitude / (_EPS + level) ** PCEN_GAIN
     image = (gained + PCEN_BIAS) ** PCEN_POWER - PCEN_BIAS**PCEN_POWER
