@@ -101,3 +101,16 @@ def typical(collection: Collection, rows: Rows, k: int, run: str | None) -> Rows
     vectors -= vectors.mean(axis=0)
     nearest = np.argsort((vectors**2).sum(axis=1), kind="stable")[:k]
     return np.sort(rows[nearest])
+
+
+def spread(xy: NDArray[np.floating], n: int, k: int = 48) -> Rows:
+    """Up to ``k`` rows from all over a map, farthest first, so that a first look sees variety."""
+    rng = np.random.default_rng(0)
+    pool = np.sort(rng.choice(n, size=min(n, 5000), replace=False))
+    points = np.asarray(xy)[pool].astype(np.float64)
+    away = np.full(len(pool), np.inf)
+    chosen = [int(np.argmin(((points - np.median(points, axis=0)) ** 2).sum(axis=1)))]
+    while len(chosen) < min(k, len(pool)):
+        away = np.minimum(away, ((points - points[chosen[-1]]) ** 2).sum(axis=1))
+        chosen.append(int(away.argmax()))
+    return pool[chosen].astype(np.int64)

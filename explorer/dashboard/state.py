@@ -18,7 +18,7 @@ import numpy as np
 import param
 
 from explorer.dashboard.facts import WindowFacts, clock, gather
-from explorer.dashboard.learning import Judgement, Learned, Rows, assign, learn, rank, typical
+from explorer.dashboard.learning import Judgement, Learned, Rows, assign, learn, rank, spread, typical
 from explorer.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ LONGEST_NAME = 60
 SIMILAR = 300
 
 COLOURS_BY = ("class", "score", "site", "hour")
-PLACES = ("ranked", "selection", "similar", "borderline", "unsure", "labelled")
+PLACES = ("sample", "ranked", "selection", "similar", "borderline", "unsure", "labelled")
 
 Runner = Callable[[Callable[[], Any], Callable[[Any], None], str], None]
 
@@ -110,11 +110,12 @@ class State(param.Parameterized):
     learned = param.ClassSelector(class_=Learned, doc="Labels, classes and scores.")
     ranking = param.Array(doc="All rows by the active class's score, best first.")
     similar = param.ClassSelector(class_=Similar, default=None, allow_None=True)
-    place = param.Selector(default="selection", objects=PLACES, doc="What the gallery shows.")
+    place = param.Selector(default="sample", objects=PLACES, doc="What the gallery shows.")
     colour_by = param.Selector(default="class", objects=COLOURS_BY)
     theme = param.Selector(default="light", objects=["light", "dark"])
     xy = param.Array(default=None, allow_None=True, doc="Projection [n, 2]; None until made.")
     progress = param.Number(default=None, allow_None=True, doc="Of the projection, 0 to 1.")
+    doing = param.String(default="", doc="What the projection is at, in words.")
     busy = param.String(default="", doc="What is being worked on, in words.")
     steps = param.List(doc="What can be undone, oldest first.")
     notice = param.ClassSelector(class_=Notice, default=None, allow_None=True)
@@ -194,6 +195,8 @@ class State(param.Parameterized):
         scores = self.scores
         if place == "ranked":
             return self.ranking
+        if place == "sample":
+            return spread(self.xy, self.n_windows) if self.xy is not None else _no_rows()
         if place == "similar":
             return _no_rows() if self.similar is None else self.similar.rows
         if place == "borderline":
@@ -215,8 +218,8 @@ class State(param.Parameterized):
         place = self.place
         if len(values) and show:
             place = "selection"
-        elif not len(values) and place == "selection" and self.scores is not None:
-            place = "ranked"
+        elif not len(values) and place == "selection":
+            place = "sample" if self.scores is None else "ranked"
         self.param.update(selection=values, place=place)
 
     def activate(self, name: str) -> None:
@@ -244,16 +247,17 @@ class State(param.Parameterized):
         self.search(int(row), title + clock(float(facts.start_s[row])))
 
     def search(self, query: Any, title: str) -> None:
-        """Find the windows most like a row, a (recording, second) or an audio file."""
+        """Find the windows most like a row or a (recording, second), and show them."""
+        self.background(lambda: self.find(query, title), self.show_similar, "Searching")
 
-        def compute() -> Similar:
-            hits = self.collection.search(query, k=min(SIMILAR, self.n_windows), run=self.run)
-            return Similar(title, hits.index.to_numpy(dtype=np.int64), hits["score"].to_numpy())
+    def find(self, query: Any, title: str) -> Similar:
+        """The windows most like a query; changes nothing, so it may run in a thread."""
+        hits = self.collection.search(query, k=min(SIMILAR, self.n_windows), run=self.run)
+        return Similar(title, hits.index.to_numpy(dtype=np.int64), hits["score"].to_numpy())
 
-        def apply(found: Similar) -> None:
-            self.param.update(similar=found, place="similar")
-
-        self.background(compute, apply, "Searching")
+    def show_similar(self, found: Similar) -> None:
+        """Show what a search found."""
+        self.param.update(similar=found, place="similar")
 
     # --- judging ----------------------------------------------------------------------------
 
@@ -365,7 +369,9 @@ class State(param.Parameterized):
             ranking = rank(learned.scores[:, learned.classes.index(active)])
         place = then.pop("place", self.place)
         if not len(ranking) and place in ("ranked", "borderline"):
-            place = "selection"
+            place = "sample"
+        elif len(ranking) and place == "sample":
+            place = "ranked"
         self.param.update(
             learned=learned, classes=classes, active=active, ranking=ranking, place=place, **then
         )

@@ -219,8 +219,8 @@ class FakeCollection:
             mine = labels[labels["class"] == name]
             yes = unit[mine.loc[mine["judgement"] == "positive", "row"].to_numpy(dtype=int)]
             no = unit[mine.loc[mine["judgement"] == "negative", "row"].to_numpy(dtype=int)]
-            raw = unit @ yes.mean(axis=0) - (unit @ no.mean(axis=0) if len(no) else 0)
-            columns.append(1 / (1 + np.exp(-8 * (raw - 0.5))))
+            raw = unit @ yes.mean(axis=0) - (0.5 * unit @ no.mean(axis=0) if len(no) else 0)
+            columns.append(1 / (1 + np.exp(-9 * (raw - 0.6))))
         scores = np.stack(columns, axis=1) if columns else np.zeros((self._n, 0))
         return FakeClassifier(classes, scores.astype("f4"))
 

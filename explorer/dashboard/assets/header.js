@@ -1,0 +1,72 @@
+// Top: what is open, search by sound, theme, who is here, and what the program has to say.
+
+export function render({model}) {
+  const send = (action, more = {}) => model.send_msg({action, ...more})
+  const names = h('datalist', {id: 'recordings'}, model.recordings.map(name => h('option', {value: `${name} @ `})))
+  const field = keepKeys(h('input', {type: 'search', list: 'recordings', disabled: !model.searchable, autocomplete: 'off',
+    placeholder: 'Search by sound: drop a file, or type recording @ second', 'aria-label': 'Search by sound',
+    onkeyup: event => { if (event.key === 'Enter' && field.value.trim()) send('search', {text: field.value}) }}))
+  const file = h('input', {type: 'file', accept: 'audio/*,.wav,.flac,.ogg,.mp3', hidden: true, onchange: () => { upload(file.files[0]); file.value = '' }})
+  const choose = h('button', {class: 'bare choose', title: 'Choose a sound file', 'aria-label': 'Choose a sound file',
+    disabled: !model.searchable, onclick: () => file.click()}, icon('file', 15))
+  const search = h('div', {class: 'search'}, icon('search', 15), field, choose, file, names)
+  const busy = h('span', {class: 'busy', 'aria-live': 'polite'})
+  const theme = h('button', {class: 'bare theme', onclick: () => {
+    try { localStorage.setItem('explorer-theme', model.theme === 'dark' ? 'light' : 'dark') } catch { /* private mode */ }
+    send('theme') }})
+  const user = h('span', {class: 'user', title: 'Labels are kept under this name'})
+  const toast = h('div', {class: 'toast', role: 'status', hidden: true})
+  const root = h('header', {class: 'bar'},
+    model.home && h('a', {class: 'home', href: model.home, title: 'All collections', 'aria-label': 'All collections'}, icon('left', 15)),
+    h('h1', {title: model.title}, model.title), h('span', {class: 'quiet facts', title: model.facts}, model.facts),
+    search, busy, theme, user, toast)
+
+  async function upload(chosen) {
+    if (!chosen) return
+    if (chosen.size > 50 * 2 ** 20) { say({text: `${chosen.name}: search with a sound of less than 50 MB`, kind: 'error'}); return }
+    const bytes = new Uint8Array(await chosen.arrayBuffer())
+    const size = 3 * 2 ** 18, parts = Math.max(1, Math.ceil(bytes.length / size))
+    for (let part = 0; part < parts; part++) {
+      const piece = bytes.subarray(part * size, (part + 1) * size)
+      let text = ''
+      for (let i = 0; i < piece.length; i += 8192) text += String.fromCharCode(...piece.subarray(i, i + 8192))
+      send('upload', {name: chosen.name, part, parts, data: btoa(text)})
+    }
+  }
+  search.addEventListener('dragover', event => { event.preventDefault(); search.classList.add('over') })
+  search.addEventListener('dragleave', () => search.classList.remove('over'))
+  search.addEventListener('drop', event => { event.preventDefault(); search.classList.remove('over'); upload(event.dataTransfer.files[0]) })
+
+  let timer = 0
+  function say(notice) {
+    clearTimeout(timer)
+    toast.hidden = !notice
+    if (!notice) return
+    toast.className = `toast ${notice.kind}`
+    toast.setAttribute('role', notice.kind === 'error' ? 'alert' : 'status')
+    toast.replaceChildren(h('span', {}, notice.text), h('button', {class: 'bare', 'aria-label': 'Close', onclick: close}, icon('close', 12)))
+    if (notice.kind !== 'error') timer = setTimeout(close, 5000)
+  }
+  function close() { toast.hidden = true; send('dismiss') }
+  function draw() {
+    const dark = model.theme === 'dark'
+    theme.replaceChildren(icon(dark ? 'sun' : 'moon', 16))
+    theme.title = dark ? 'Light' : 'Dark'
+    theme.setAttribute('aria-label', dark ? 'Light theme' : 'Dark theme')
+    busy.textContent = model.busy ? `${model.busy} …` : ''
+    user.replaceChildren(h('span', {class: 'face'}, (model.user[0] ?? '?').toUpperCase()), h('span', {class: 'who'}, model.user),
+      model.log_out && h('a', {href: model.log_out}, 'log out'))
+  }
+  model.on(['theme', 'busy', 'user'], draw)
+  model.on('notice', () => say(model.notice))
+  // The theme of the last visit, or the notebook's, or the system's.
+  const remembered = () => { try { return localStorage.getItem('explorer-theme') } catch { return null } }
+  if (model.follow) {
+    const lab = document.body.dataset.jpThemeLight
+    const wanted = lab ? (lab === 'false' ? 'dark' : 'light')
+      : remembered() ?? (matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light')
+    if (wanted !== model.theme) setTimeout(() => send('theme'), 0)
+  }
+  draw(); say(model.notice)
+  return root
+}

@@ -1,0 +1,97 @@
+"""Work off the event loop: threads for what takes longer than a frame, answers back on the loop.
+
+A session's document may only be changed by the session's own turn on the event loop. `Desk.soon`
+gives it one, from any thread; in a notebook that is the kernel's loop, and where nothing runs
+(tests, scripts) the call is made at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+import panel as pn
+from panel.io.state import set_curdoc
+
+from explorer.dashboard.state import State
+from explorer.errors import ExplorerError
+
+log = logging.getLogger(__name__)
+
+WORKERS = 4
+_pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="explorer-dashboard")
+
+UNEXPECTED = "That did not work, and it is not your fault: {error}. The log has the details."
+
+
+class Desk:
+    """Where one session's work is handed in, and its answers come back.
+
+    Make it where the session's views are made: it remembers the document or the running loop.
+    """
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        document = pn.state.curdoc
+        self._document = document if document is not None and document.session_context else None
+        try:
+            self._loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self._loop = None
+
+    @property
+    def attached(self) -> bool:
+        """Whether there is an event loop to come back to."""
+        return self._document is not None or self._loop is not None
+
+    def soon(self, callback: Callable[..., None], *args: Any) -> None:
+        """Call on the session's own turn; from any thread."""
+        turn = partial(self._turn, callback, args)
+        if self._document is not None:
+            try:
+                self._document.add_next_tick_callback(turn)
+            except (RuntimeError, ValueError):
+                log.debug("a session ended before its work was done")
+        elif self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(turn)
+        else:
+            turn()
+
+    def run(self, compute: Callable[[], Any], apply: Callable[[Any], None], doing: str) -> None:
+        """Compute in a thread, then apply on the session's turn; the `State.background` way."""
+        if not self.attached:
+            apply(compute())
+            return
+        if doing:
+            self._state.busy = doing
+        _pool.submit(compute).add_done_callback(
+            lambda future: self.soon(self._finish, future, apply, doing)
+        )
+
+    def report(self, error: BaseException) -> None:
+        """Tell the person in words what went wrong; the log gets the traceback if it is news."""
+        if isinstance(error, ExplorerError):
+            self._state.say(str(error), "error")
+            return
+        log.error("in the dashboard", exc_info=error)
+        words = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        self._state.say(UNEXPECTED.format(error=words), "error")
+
+    def _finish(self, future: Future[Any], apply: Callable[[Any], None], doing: str) -> None:
+        if doing:
+            self._state.busy = ""
+        error = future.exception()
+        if error is not None:
+            raise error
+        apply(future.result())
+
+    def _turn(self, callback: Callable[..., None], args: tuple[Any, ...]) -> None:
+        with set_curdoc(self._document):
+            try:
+                callback(*args)
+            except Exception as error:
+                self.report(error)

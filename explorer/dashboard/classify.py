@@ -1,0 +1,173 @@
+"""Left and below: the classes, what to do next, and how sure the scores are."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any, ClassVar
+
+import numpy as np
+import param
+
+from explorer.dashboard.background import Desk
+from explorer.dashboard.export import Export, export
+from explorer.dashboard.palette import class_shape
+from explorer.dashboard.piece import Piece, asset
+from explorer.dashboard.state import MOST_EXAMPLES_AT_ONCE, State
+
+BINS = 48
+
+
+class ClassesPanel(Piece):
+    """The classes: make, choose, rename; undo; and the way out of the program for results."""
+
+    _esm = asset("dom.js", "classes.js")
+    _stylesheets: ClassVar[list[str]] = [asset("base.css", "classes.css")]
+
+    classes = param.List()
+    active = param.String(default=None, allow_None=True)
+    candidates = param.Integer()
+    selected = param.Boolean()
+    most = param.Integer(default=MOST_EXAMPLES_AT_ONCE)
+    undo = param.String()
+    advice = param.String()
+    borderline = param.Boolean()
+
+    def __init__(self, state: State, desk: Desk, **params: Any) -> None:
+        super().__init__(state, desk, **params)
+        watched = ["classes", "active", "selection", "focus", "steps", "learned"]
+        state.param.watch(self._update, watched)
+        self._update()
+
+    def do_new_class(self, name: str) -> None:
+        """A class from the selection."""
+        self.state.new_class_from_selection(str(name))
+
+    def do_activate(self, name: str) -> None:
+        """Work on another class."""
+        self.state.activate(name)
+
+    def do_rename(self, old: str, new: str) -> None:
+        """Another name for a class."""
+        self.state.rename(old, str(new))
+
+    def do_show(self, place: str) -> None:
+        """Show the class's labels, or what to label next."""
+        self.state.place = place
+
+    def do_undo(self) -> None:
+        """Take the last thing back."""
+        self.state.undo()
+
+    def do_export(self, what: str, format: str) -> None:
+        """Make a file of labels or detections, and hand it to the browser."""
+        state = self.state
+
+        def give(made: Export) -> None:
+            self.tell(
+                kind="file",
+                name=made.name,
+                mime=made.mime,
+                data=base64.b64encode(made.data).decode(),
+            )
+            state.say(made.said)
+
+        self.desk.run(lambda: export(state, what, format), give, "Writing")
+
+    def _update(self, *_: Any) -> None:
+        state = self.state
+        self.param.update(
+            classes=[
+                {
+                    "name": c.name,
+                    "style": c.style,
+                    "shape": class_shape(c.style),
+                    "positives": len(c.positives),
+                    "negatives": len(c.negatives),
+                    "unsure": len(c.unsure),
+                    "found": c.found,
+                    "threshold": c.threshold,
+                }
+                for c in state.classes
+            ],
+            active=state.active,
+            candidates=len(state.candidates()),
+            selected=len(state.selection) > 0,
+            undo=state.steps[-1].said if state.steps else "",
+            advice=advice(state),
+            borderline=state.scores is not None,
+        )
+
+
+class ScorePanel(Piece):
+    """How sure: the scores of the active class as a histogram, with its threshold."""
+
+    _esm = asset("dom.js", "score.js")
+    _stylesheets: ClassVar[list[str]] = [asset("base.css", "score.css")]
+
+    counts = param.List()
+    threshold = param.Number(default=0.5)
+    found = param.Integer()
+    yes = param.List(doc="Scores of the examples.")
+    no = param.List(doc="Scores of what is not the class.")
+    style = param.Integer()
+
+    def __init__(self, state: State, desk: Desk, **params: Any) -> None:
+        super().__init__(state, desk, **params)
+        state.param.watch(self._update, ["classes", "active", "learned"])
+        self._update()
+
+    def do_threshold(self, value: float) -> None:
+        """Count windows from another score on."""
+        self.state.set_threshold(float(value))
+
+    def _update(self, *_: Any) -> None:
+        active, scores = self.state.active_class, self.state.scores
+        if active is None or scores is None:
+            self.param.update(counts=[], yes=[], no=[], found=0)
+            return
+        # Not np.histogram: a score of exactly 1 belongs to the last bin, and this is quicker.
+        bins = np.clip((scores * BINS).astype(np.int64), 0, BINS - 1)
+        self.param.update(
+            counts=np.bincount(bins, minlength=BINS).tolist(),
+            threshold=active.threshold,
+            found=active.found or 0,
+            yes=[round(float(scores[row]), 4) for row in active.positives[:200]],
+            no=[round(float(scores[row]), 4) for row in active.negatives[:200]],
+            style=active.style,
+        )
+
+
+def advice(state: State) -> str:
+    """One or two sentences: what would help most now."""
+    if not state.n_windows:
+        return ""
+    active = state.active_class
+    if active is None:
+        if not len(state.selection):
+            return (
+                "A class is a sound that you care about. Draw around a few points on the map, "
+                "or click one, and listen to them on the right."
+            )
+        return (
+            "Listen to a few of them. If they are one kind of sound, make it a class: every "
+            "other window is then ranked by how much it is like them."
+        )
+    yes, no = len(active.positives), len(active.negatives)
+    if not yes:
+        return f"Say yes to a sound that is {active.name}: then the others can be ranked."
+    if not no:
+        return (
+            f"Go down the ranking and say no to what is not {active.name}. "
+            "A few of those teach more than many examples."
+        )
+    if len(state.classes) == 1:
+        return (
+            "With a second class, such as what is mixed up with this one, each sharpens the "
+            "other: a window goes to the class that it is most like."
+        )
+    if yes + no < 12:
+        return "“What to label next” shows the windows that would teach most: those at the border."
+    return (
+        "Move the threshold until what lies just above it sounds right, then export the "
+        "detections."
+    )

@@ -1,0 +1,176 @@
+"""Top: what is open, search by sound, theme, who is here, and what the program has to say."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+import tempfile
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import param
+
+from explorer.dashboard.background import Desk
+from explorer.dashboard.facts import clock
+from explorer.dashboard.piece import Piece, asset
+from explorer.dashboard.state import Similar, State
+from explorer.errors import ParameterError
+
+if TYPE_CHECKING:
+    from explorer.collection.collection import Collection
+
+MOST_UPLOAD_BYTES = 50 * 2**20
+NAMES_OFFERED = 400
+
+_AT = re.compile(r"^(?P<name>.+?)\s*@\s*(?P<time>[\d:.]+)\s*s?$")
+
+
+class Header(Piece):
+    """The line at the top of the screen."""
+
+    _esm = asset("dom.js", "header.js")
+    _stylesheets: ClassVar[list[str]] = [asset("base.css", "header.css")]
+
+    title = param.String()
+    facts = param.String()
+    user = param.String()
+    theme = param.String()
+    busy = param.String()
+    notice = param.Dict(default=None, allow_None=True)
+    recordings = param.List(doc="Names offered while typing.")
+    searchable = param.Boolean()
+    follow = param.Boolean(doc="Take the theme from the last visit, or from the system.")
+    home = param.String(doc="Address of the page that lists the collections, if there is one.")
+    log_out = param.String(doc="Address that logs out, if one can.")
+
+    def __init__(self, state: State, desk: Desk, **params: Any) -> None:
+        names = [] if state.facts is None else list(state.facts.recordings)
+        super().__init__(
+            state,
+            desk,
+            title=state.collection.name,
+            facts=describe(state),
+            user=state.user,
+            theme=state.theme,
+            recordings=names[:NAMES_OFFERED],
+            searchable=state.n_windows > 0,
+            **params,
+        )
+        self._parts: dict[str, list[str]] = {}
+        state.param.watch(self._update, ["theme", "busy", "notice"])
+
+    def do_theme(self) -> None:
+        """The other theme."""
+        self.state.theme = "light" if self.state.theme == "dark" else "dark"
+
+    def do_search(self, text: str) -> None:
+        """Find what is like a place in a recording."""
+        state = self.state
+        if state.facts is None:
+            raise ParameterError("this collection has not been embedded yet")
+        name, second = parse_place(str(text), state.facts.recordings)
+        state.search((name, second), f"{PurePosixPath(name).name} {clock(second)}")
+
+    def do_upload(self, name: str, part: int, parts: int, data: str) -> None:
+        """A piece of a sound file from the browser; with the last one, search for what is like it."""
+        if not (0 <= part < parts <= 4096) or len(self._parts.get(name, ())) != part:
+            self._parts.clear()
+            raise ParameterError("the file did not arrive whole: drop it once more")
+        pieces = [*self._parts.get(name, []), data]
+        if sum(map(len, pieces)) * 3 // 4 > MOST_UPLOAD_BYTES:
+            self._parts.clear()
+            raise ParameterError(f"{name}: search with a sound of less than 50 MB")
+        if part < parts - 1:
+            self._parts = {name: pieces}  # one file at a time
+            return
+        self._parts.clear()
+        try:
+            content = b"".join(base64.b64decode(piece, validate=True) for piece in pieces)
+        except binascii.Error as error:
+            raise ParameterError("the file did not arrive whole: drop it once more") from error
+        self._search_file(name, content)
+
+    def do_dismiss(self) -> None:
+        """The notice has been read."""
+        self.state.notice = None
+
+    def _search_file(self, name: str, content: bytes) -> None:
+        state = self.state
+        shown = PurePosixPath(name.replace("\\", "/")).name[:80]
+        suffix = PurePosixPath(shown).suffix[:8]
+
+        def compute() -> Similar:
+            with tempfile.TemporaryDirectory() as folder:
+                path = Path(folder) / f"query{suffix if suffix.isascii() else ''}"
+                path.write_bytes(content)
+                return state.find(path, shown)
+
+        state.background(compute, state.show_similar, f"Listening to {shown}")
+
+    def _update(self, *_: Any) -> None:
+        state, notice = self.state, self.state.notice
+        self.param.update(
+            theme=state.theme,
+            busy=state.busy,
+            notice=None
+            if notice is None
+            else {"text": notice.text, "kind": notice.kind, "number": notice.number},
+        )
+
+
+def describe(state: State) -> str:
+    """What is in the collection, in one line: ``48 recordings · 8.0 h · 9,600 windows · …``."""
+    n = len(state.collection.recordings)
+    parts = [f"{n:,} recording{'s' * (n != 1)}", hours_of(state.collection)]
+    if state.run is not None:
+        parts += [f"{state.n_windows:,} windows", _encoder(state)]
+    return " · ".join(parts)
+
+
+def hours_of(collection: Collection) -> str:
+    """How long all recordings are: ``8.0 h``, or ``9 min``."""
+    hours = float(collection.recordings["duration_s"].sum()) / 3600
+    return f"{hours:,.1f} h" if hours >= 1 else f"{hours * 60:.0f} min"
+
+
+def parse_place(text: str, recordings: tuple[str, ...]) -> tuple[str, float]:
+    """Read ``recording @ second`` (or ``@ m:ss``): a name of the collection, or its unique ending.
+
+    Only names in the catalogue are known: nothing that is typed here is ever opened as a file.
+
+    Examples
+    --------
+    >>> parse_place("dawn.wav @ 1:05", ("A/dawn.wav", "A/dusk.wav"))
+    ('A/dawn.wav', 65.0)
+    """
+    found = _AT.match(text.strip())
+    name, second = (found["name"], _seconds(found["time"])) if found else (text.strip(), 0.0)
+    if name in recordings:
+        return name, second
+    matches = [known for known in recordings if name and name.lower() in known.lower()]
+    if len(matches) == 1:
+        return matches[0], second
+    if not matches:
+        raise ParameterError(
+            f"no recording here is called “{name}”: type a recording's name and a second, "
+            "such as “dawn.wav @ 65”, or drop a sound file"
+        )
+    raise ParameterError(f"“{name}” fits {len(matches)} recordings: type more of the name")
+
+
+def _seconds(text: str) -> float:
+    try:
+        parts = [float(part) for part in text.split(":")]
+    except ValueError:
+        raise ParameterError(f"“{text}” is no time: write seconds (65), or 1:05") from None
+    seconds = 0.0
+    for part in parts:
+        seconds = seconds * 60 + part
+    return seconds
+
+
+def _encoder(state: State) -> str:
+    runs = state.collection.runs
+    row = runs[runs["run"] == state.run] if "run" in runs else runs.loc[[state.run]]
+    return str(row.iloc[0]["encoder"])

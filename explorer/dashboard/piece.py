@@ -1,0 +1,60 @@
+"""A piece of the screen: Python that knows the state, JavaScript that draws and listens.
+
+Both sides speak in two ways only. Down: parameters, which always hold all that the piece shows, so
+that it can be drawn again at any time (and messages for what is too heavy to keep, such as sound).
+Up: messages ``{"action": name, …}``, which call the method ``do_name`` with the other entries.
+
+What arrives from a browser is never trusted: only methods that begin with ``do_`` can be called,
+and whatever fails is told on the screen and logged, never swallowed.
+"""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import Any, ClassVar
+
+import panel as pn
+
+from explorer.dashboard.background import Desk
+from explorer.dashboard.state import State
+from explorer.errors import ParameterError
+
+
+def asset(*names: str) -> str:
+    """Text of files in ``assets/``, one after the other."""
+    folder = files("explorer.dashboard") / "assets"
+    return "\n".join((folder / name).read_text(encoding="utf-8") for name in names)
+
+
+class Piece(pn.custom.JSComponent):
+    """Base of the pieces; a subclass names its JavaScript and its stylesheet.
+
+    Parameters
+    ----------
+    state
+        What the session's screen is about.
+    desk
+        Where its heavy work goes.
+    """
+
+    _esm = "export function render() { return document.createElement('div') }"
+    _stylesheets: ClassVar[list[str]] = []
+
+    def __init__(self, state: State, desk: Desk, **params: Any) -> None:
+        super().__init__(**params)
+        self.state = state
+        self.desk = desk
+
+    def tell(self, **message: Any) -> None:
+        """Send a message down."""
+        self._send_msg(message)
+
+    def _handle_msg(self, data: Any) -> None:
+        try:
+            action = data.pop("action", "") if isinstance(data, dict) else ""
+            handler = getattr(self, f"do_{action}", None)
+            if handler is None:
+                raise ParameterError(f"this screen does not know the action {action!r}")
+            handler(**data)
+        except Exception as error:
+            self.desk.report(error)
