@@ -6,9 +6,10 @@ is first scaled to its own minimum and maximum: that belongs to the model, and m
 and a loud one alike. The embedding is what enters the last fully connected layer; it is never
 negative.
 
-On a CPU torch is several times faster than the LiteRT interpreter (tests/benchmarks/encoders.py),
-for two reasons. The graph keeps only the real part of its Fourier transform, so the way from a
-frame to its mel bands is one matrix; and windows run in batches small enough for the cache.
+On a CPU torch is two to four times as fast as the LiteRT interpreter
+(tests/benchmarks/encoders.py): the graph keeps only the real part of its Fourier transform, so the
+way from a frame to its mel bands is one matrix, and each core runs batches of its own that fit the
+cache.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from explorer.encoders.devices import (
     describe_device,
 )
 from explorer.encoders.litert import LiteRtNetwork
+from explorer.encoders.parallel import in_pieces
 from explorer.errors import EncoderError, ParameterError
 
 Engine = Literal["auto", "torch", "litert"]
@@ -42,6 +44,7 @@ _EPSILON = 1e-6  # the graph's constant MEL_SPEC1/add/y
 _STAGES = ((36, 72, 0), (72, 288, 18), (108, 864, 27), (192, 1536, 48))
 # Windows that run at once: more do not help, and on a CPU leave the cache.
 _AT_ONCE = {"cpu": 16, "cuda": 64, "mps": 32}
+_SAMPLES = round(weights.WINDOW_S * weights.SAMPLE_RATE)
 
 
 class BirdNetEncoder:
@@ -110,33 +113,33 @@ class BirdNetEncoder:
 
     def encode(self, windows: Tensor) -> Tensor:
         """Embed windows `[batch, 144000]` as float32 `[batch, 1024]` on this encoder's device."""
-        return self._run(windows, with_logits=False)[0]
+        check_windows(windows, _SAMPLES, self.name)
+        network = self._network
+        if isinstance(network, LiteRtNetwork):
+            return network(windows)[0]
+        if not len(windows):
+            return torch.empty(0, self.dimension, device=self._device)
+        return torch.cat(
+            in_pieces(
+                lambda piece: network(piece, self._dtype),
+                windows,
+                at_once=_AT_ONCE[self._device.type],
+                device=self._device,
+            )
+        )
 
     def logits(self, windows: Tensor) -> Tensor:
         """Score windows `[batch, 144000]`: float32 `[batch, 6522]`; a sigmoid is not applied."""
-        return self._run(windows, with_logits=True)[1]
+        return self.encode_with_logits(windows)[1]
 
     def encode_with_logits(self, windows: Tensor) -> tuple[Tensor, Tensor]:
         """Give embeddings `[batch, 1024]` and logits `[batch, 6522]` in one pass."""
-        return self._run(windows, with_logits=True)
-
-    @torch.inference_mode()
-    def _run(self, windows: Tensor, *, with_logits: bool) -> tuple[Tensor, Tensor]:
-        check_windows(windows, round(self.window_s * self.sample_rate), self.name)
-        embeddings = [
-            windows.new_empty(0, self.dimension, dtype=torch.float32, device=self._device)
-        ]
-        logits = [embeddings[0].new_empty(0, weights.CLASSES)]
-        for some in windows.split(_AT_ONCE[self._device.type]):
-            waves = some.to(self._device, torch.float32, non_blocking=True)
-            if isinstance(self._network, LiteRtNetwork):
-                embedded, scored = self._network(waves)
-            else:
-                embedded = self._network(waves, self._dtype)
-                scored = self._network.classify(embedded) if with_logits else logits[0]
-            embeddings.append(embedded)
-            logits.append(scored)
-        return torch.cat(embeddings), torch.cat(logits)
+        check_windows(windows, _SAMPLES, self.name)
+        if isinstance(self._network, LiteRtNetwork):
+            return self._network(windows)
+        embeddings = self.encode(windows)
+        with torch.inference_mode():
+            return embeddings, self._network.classify(embeddings)
 
 
 class BirdNet(nn.Module):
@@ -168,8 +171,7 @@ class BirdNet(nn.Module):
 
     def forward(self, waves: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         """Embed waveforms; `dtype` is the precision of everything behind the spectrograms."""
-        with torch.autocast(waves.device.type, enabled=False):
-            x = self.spectrograms(waves)
+        x = self.spectrograms(waves)  # outside: half precision would drown what is quiet
         with autocast(waves.device, dtype):
             x = functional.pad(x, (3, 4, 1, 1))  # TensorFlow's "same": the odd one goes at the end
             x = self.stem(x).relu_()
@@ -297,10 +299,15 @@ def scale_to_range(waves: Tensor) -> Tensor:
     return (waves - 0.5) * 2.0
 
 
-def load_network(model: Path, device: torch.device) -> BirdNet:
-    """Build the network from a TFLite file (through the cache) on a device."""
+def load_network(
+    model: Path, device: torch.device, front_dtype: torch.dtype | None = None
+) -> BirdNet:
+    """Build the network from a TFLite file (through the cache) on a device.
+
+    `front_dtype` is the precision of the spectrograms' matrices: float64 where the device has it.
+    """
     arrays = weights.load_arrays(model)
-    dtype = torch.float32 if device.type == "mps" else torch.float64
+    dtype = front_dtype or (torch.float32 if device.type == "mps" else torch.float64)
     fronts = [_front(arrays, f"front{number}", dtype) for number in (1, 2)]
     with torch.device("meta"):  # no time is spent on initial values that are thrown away
         network = BirdNet(*fronts)
@@ -315,7 +322,7 @@ def load_network(model: Path, device: torch.device) -> BirdNet:
     except RuntimeError as error:
         raise EncoderError(f"{model}: is not BirdNET 2.4 ({error}).") from error
     network.requires_grad_(False)
-    network.to(memory_format=torch.channels_last)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network.to(device).eval()
 
 

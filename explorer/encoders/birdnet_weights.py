@@ -157,6 +157,7 @@ def convert(graph: tflite.Graph) -> dict[str, np.ndarray]:
         step
         for step in graph.operators
         if step.kind in {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"}
+        and len(step.inputs) > 1
         and graph.constant(step.inputs[1]) is not None
     )
     layers = [step for step in kernels if not _is_mel(graph, step)]
@@ -174,7 +175,7 @@ def convert(graph: tflite.Graph) -> dict[str, np.ndarray]:
     for name, tensor in (("affine_in", "BNORM_SPEC_NOQUANT"), ("affine_out", "BNORM_POST_NOQUANT")):
         arrays[f"{name}.scale"] = _operand(graph, "MUL", tensor)
         arrays[f"{name}.offset"] = _operand(graph, "ADD", tensor)
-    return {name: np.ascontiguousarray(a, dtype=np.float32) for name, a in arrays.items()}
+    return {name: np.array(a, dtype=np.float32, order="C") for name, a in arrays.items()}
 
 
 def _layer_names() -> Iterator[str]:

@@ -9,8 +9,9 @@ VERSION = "1"
 SAMPLE_RATE = 32_000
 WINDOW_S = 3.0
 BANDS = 64
-STATISTICS = ("level", "spread", "prominence", "activity")
-DIMENSION = BANDS * len(STATISTICS)
+REGIONS = 8  # of the spectrum, in which ripples are counted
+RIPPLES = 15  # three rates in time by five slopes and spacings across bands
+DIMENSION = 3 * BANDS + REGIONS * RIPPLES
 LICENCE = "Apache-2.0 (part of this package; no weights)"
 
 
@@ -25,5 +26,5 @@ def info() -> EncoderInfo:
         licence=LICENCE,
         available=True,
         how_to_get="part of this package",
-        reference="statistics of a log-mel and a PCEN spectrogram (Wang et al. 2017, 1607.05666)",
+        reference="log-mel, PCEN (Wang et al. 2017) and modulation statistics",
     )

@@ -142,14 +142,14 @@ def _read_model(path: Path, data: memoryview) -> Graph:
     model = _Table(data, *struct.unpack_from("<I", data, 0))
     kinds = [_operator_kind(code) for code in model.tables(1)]
     graph = model.tables(2)[0]
-    return Graph(
-        path=path,
-        tensors=tuple(_tensor(table) for table in graph.tables(0)),
-        operators=tuple(_operator(table, kinds) for table in graph.tables(3)),
-        inputs=graph.numbers(1),
-        outputs=graph.numbers(2),
-        buffers=tuple(_buffer(table) for table in model.tables(4)),
-    )
+    tensors = tuple(_tensor(table) for table in graph.tables(0))
+    operators = tuple(_operator(table, kinds) for table in graph.tables(3))
+    buffers = tuple(_buffer(table) for table in model.tables(4))
+    if any(tensor.buffer >= len(buffers) for tensor in tensors):
+        raise ValueError("a tensor names a buffer that is not there")
+    if any(max(step.inputs + step.outputs, default=-1) >= len(tensors) for step in operators):
+        raise ValueError("an operator names a tensor that is not there")
+    return Graph(path, tensors, operators, graph.numbers(1), graph.numbers(2), buffers)
 
 
 def _operator_kind(code: _Table) -> str:
