@@ -8,6 +8,7 @@ of JSON.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import queue
 import subprocess
@@ -143,6 +144,17 @@ def project(
     return coordinates
 
 
+def warm_up() -> None:
+    """Draw a small map in a worker, so that numba has compiled UMAP before a map is wanted.
+
+    Takes some 10 s the first time after an installation and 3 s later; call it in a thread while
+    other work goes on. Errors are left for the real map to report.
+    """
+    rows = np.random.default_rng(0).standard_normal((64, 64))
+    with contextlib.suppress(ExplorerError):
+        project(rows)
+
+
 def principal_components(embeddings: Corpus, n_components: int) -> NDArray[np.float32]:
     """Reduce embeddings to their first principal components, without loading them whole.
 
@@ -232,11 +244,14 @@ def _in_worker(
                 stdout=subprocess.PIPE,
                 stderr=errors,
             )
+            lines, reader = _read_lines(process)
             try:
-                _follow(process, report, cancel)
+                _follow(lines, report, cancel)
+                process.wait()
             finally:
                 process.kill()
                 process.wait()
+                reader.join()
                 for pipe in (process.stdin, process.stdout):
                     if pipe is not None:
                         pipe.close()
@@ -248,19 +263,27 @@ def _in_worker(
         return coordinates
 
 
-def _follow(
-    process: subprocess.Popen[bytes], report: OnProgress, cancel: threading.Event | None
-) -> None:
-    """Pass the worker's progress on until it ends; look for ``cancel`` ten times a second."""
+def _read_lines(
+    process: subprocess.Popen[bytes],
+) -> tuple[queue.Queue[bytes | None], threading.Thread]:
+    """Read the worker's lines in a thread, so that waiting for one can be given up."""
     lines: queue.Queue[bytes | None] = queue.Queue()
 
     def read() -> None:
-        assert process.stdout is not None
-        for line in process.stdout:
-            lines.put(line)
+        if process.stdout is not None:
+            for line in process.stdout:
+                lines.put(line)
         lines.put(None)
 
-    threading.Thread(target=read, daemon=True).start()
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    return lines, reader
+
+
+def _follow(
+    lines: queue.Queue[bytes | None], report: OnProgress, cancel: threading.Event | None
+) -> None:
+    """Pass the worker's progress on until it ends; look for ``cancel`` ten times a second."""
     while True:
         _stop_if(cancel)
         try:
@@ -268,10 +291,10 @@ def _follow(
         except queue.Empty:
             continue
         if line is None:
-            process.wait()
             return
         try:
             step = json.loads(line)
-            report(float(step["fraction"]), str(step["message"]))
+            fraction, message = float(step["fraction"]), str(step["message"])
         except (ValueError, KeyError, TypeError):
             continue  # a library printed something of its own
+        report(fraction, message)
