@@ -55,12 +55,17 @@ def in_pieces(
 @lru_cache(maxsize=1)
 def _workers(threads: int) -> ThreadPoolExecutor:
     """Return a pool of threads in each of which torch uses one core."""
-    pool = ThreadPoolExecutor(threads, "encoder", initializer=torch.set_num_threads, initargs=(1,))
+    pool = ThreadPoolExecutor(threads, "encoder", initializer=_use_one_core)
     all_there = threading.Barrier(threads)
     list(pool.map(lambda _: all_there.wait(), range(threads)))
     # The number is also torch's default for threads yet to come: set it back to what it was.
     torch.set_num_threads(threads)
     return pool
+
+
+def _use_one_core() -> None:
+    torch.get_num_threads()  # a thread's first question sets its number to the default
+    torch.set_num_threads(1)
 
 
 if hasattr(os, "register_at_fork"):  # a forked child has the pool, but none of its threads
