@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,6 +59,8 @@ class Archive:
             self.catalogue.remember("embeddings", embeddings)
         self._remote = self.catalogue.setting("embeddings")
         self._kept: dict[tuple[str, ...], tuple[Any, Any]] = {}
+        self._locks: dict[tuple[str, ...], threading.RLock] = {}
+        self._guard = threading.Lock()
 
     @property
     def name(self) -> str:
@@ -203,7 +206,10 @@ class Archive:
         return run
 
     def _keep(self, key: tuple[str, ...], stamp: Any, make: Callable[[], Any]) -> Any:
-        """Keep what was made until its stamp changes."""
-        if key not in self._kept or self._kept[key][0] != stamp:
-            self._kept[key] = (stamp, make())
-        return self._kept[key][1]
+        """Keep what was made until its stamp changes; sessions that ask at once wait for one."""
+        with self._guard:
+            lock = self._locks.setdefault(key, threading.RLock())
+        with lock:
+            if key not in self._kept or self._kept[key][0] != stamp:
+                self._kept[key] = (stamp, make())
+            return self._kept[key][1]
