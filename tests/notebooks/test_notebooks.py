@@ -77,8 +77,7 @@ def test_first_look_finds_most_whoops_and_little_else(first_look, cell):
     right, events, found, whoops = map(int, re.findall(r"\d+", text_of(first_look[cell])))
     assert whoops == 16
     assert found >= 12
-    # BirdNET tells whoops from grunts; spectral, where BirdNET is not installed, half of the time.
-    assert right >= (0.9 if "birdnet" in text_of(first_look[1]) else 0.4) * events
+    assert right >= 0.9 * events
 
 
 def test_first_look_leaves_files_that_other_programs_take(first_look, folder):
