@@ -12,14 +12,14 @@ from explorer.dashboard.background import Desk
 from explorer.dashboard.facts import clock
 from explorer.dashboard.palette import class_shape
 from explorer.dashboard.piece import Piece, asset
-from explorer.dashboard.pictures import AUTO, Pictures
+from explorer.dashboard.pictures import WIDE, Pictures
 from explorer.dashboard.state import PLACES, State
 from explorer.errors import ExplorerError, ParameterError
 
 MOST_PER_PAGE = 60
 
 PRESET_NOTES = {
-    AUTO: "by the recorder's rate",
+    WIDE: "40 Hz–12 kHz, split at 2",
     "bird": "0.3–12 kHz",
     "reef": "40–2000 Hz",
     "bat": "8–128 kHz",
@@ -42,19 +42,20 @@ class Gallery(Piece):
     place = param.String()
     target = param.Dict(default=None, allow_None=True, doc="The active class: name, shape, style.")
     like = param.String(doc="What the similar windows are like.")
-    preset = param.String(default=AUTO)
+    preset = param.String(default=WIDE)
     presets = param.List()
     theme = param.String(default="light")
     look = param.String(default="cards", doc="cards or table")
     whole_page = param.Boolean(default=True, doc="False in a notebook: its keys are not ours.")
 
     def __init__(self, state: State, desk: Desk, pictures: Pictures, **params: Any) -> None:
-        known = [AUTO, *(name for name in PRESETS if name in PRESET_NOTES)]
+        known = [WIDE, *(name for name in PRESETS if name in PRESET_NOTES)]
         presets = [{"value": name, "note": PRESET_NOTES[name]} for name in known]
         super().__init__(state, desk, presets=presets, theme=state.theme, **params)
         self._pictures = pictures
         self._wanted: tuple[tuple[int, ...], str, str] = ((), "", "")
         self._per_page = 9
+        self._put_away: np.ndarray[Any, Any] = np.zeros(0, dtype=np.int64)
         state.param.watch(self._start_anew, ["place", "active", "similar", "selection"])
         state.param.watch(self._update, ["learned", "classes", "ranking", "xy"])
         state.param.watch(self._retheme, ["theme"])
@@ -87,6 +88,7 @@ class Gallery(Piece):
     def do_page(self, first: int) -> None:
         """Another page."""
         last = max(0, self.total - 1) // self._per_page * self._per_page
+        self._tidy()
         self.first = int(np.clip(int(first), 0, last))
         self._update()
 
@@ -155,7 +157,21 @@ class Gallery(Piece):
     def _start_anew(self, *events: Any) -> None:
         if any(event.name == "place" or self._shows(event.name) for event in events):
             self.first = 0
+            self._tidy()
         self._update()
+
+    def _tidy(self) -> None:
+        """Put what has been judged out of the ranking's way; not while one looks at it."""
+        judged = self.state.learned.judgements.get(self.state.active or "", {})
+        self._put_away = np.fromiter(judged, dtype=np.int64, count=len(judged))
+
+    def _listing(self) -> Any:
+        rows = self.state.listing()
+        if self.state.place != "ranked" or not len(self._put_away):
+            return rows
+        keep = np.ones(self.state.n_windows, dtype=bool)
+        keep[self._put_away] = False
+        return rows[keep[rows]]
 
     def _shows(self, name: str) -> bool:
         return {"selection": "selection", "similar": "similar", "active": self.state.place}.get(
@@ -167,11 +183,14 @@ class Gallery(Piece):
 
     def _update(self, *_: Any) -> None:
         state = self.state
-        rows = state.listing()
+        rows = self._listing()
         first = self.first if self.first < len(rows) else 0
         page = rows[first : first + self._per_page]
         active = state.active_class
-        above = active.found if active is not None and state.place == "ranked" else None
+        above = None
+        if active is not None and state.scores is not None and state.place == "ranked":
+            gone = int((state.scores[self._put_away] >= active.threshold).sum())
+            above = (active.found or 0) - gone
         self.param.update(
             cards=[self._card(int(row), first + i) for i, row in enumerate(page)],
             first=first,

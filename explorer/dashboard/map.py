@@ -132,9 +132,13 @@ class MapView(Viewer):
             return
         self._tree = cKDTree(xy)
         low, high = xy.min(axis=0), xy.max(axis=0)
-        spare = np.maximum((high - low) * 0.06, 1e-3)
-        limits = [(float(low[i] - spare[i]), float(high[i] + spare[i])) for i in (0, 1)]
+        size = np.maximum(high - low, 1e-3)
+        # Room above and below for what lies on the map: tools, and the selection's sentence.
+        low, high = low - size * (0.05, 0.10), high + size * (0.05, 0.13)
+        limits = [(float(low[i]), float(high[i])) for i in (0, 1)]
         self._view = (limits[0][1] - limits[0][0], limits[1][1] - limits[1][0])
+        # A point of no size in each layer: HoloViews maps no columns where there are no points at all.
+        self._unseen = (float(xy[0, 0]), float(xy[0, 1]))
         self._pipes = {name: hv.streams.Pipe(data=None) for name in ("base", "found", "marks")}
         base = hv.DynamicMap(self._base, streams=[self._pipes["base"]])
         if len(xy) > MOST_POINTS:
@@ -200,7 +204,7 @@ class MapView(Viewer):
         if len(xy) > MOST_POINTS:
             frame = pd.DataFrame({"x": xy[:, 0], "y": xy[:, 1], "kind": now.categories()})
             return hv.Points(frame, ["x", "y"], ["kind"])
-        size = float(np.clip(7.5 - np.log10(len(xy)), 3.0, 6.5))
+        size = float(np.clip(9.5 - 1.35 * np.log10(len(xy)), 3.2, 7.0))
         return hv.Points((xy[:, 0], xy[:, 1], now.code.astype(np.float32)), ["x", "y"], ["kind"]).opts(
             color="kind",
             cmap=list(now.colours),
@@ -216,8 +220,8 @@ class MapView(Viewer):
     def _found(self, data: Any) -> Any:
         """Windows of a class, in its colour and shape; examples larger, with an outline."""
         state = self.state
-        nowhere = (np.nan, np.nan, "black", "circle", 1.0, "black")  # see NOWHERE
-        points: dict[str, list[Any]] = {key: [v] for key, v in zip(_FOUND, nowhere, strict=True)}
+        unseen = (*self._unseen, "black", "circle", 0.0, "black")
+        points: dict[str, list[Any]] = {key: [v] for key, v in zip(_FOUND, unseen, strict=True)}
         if state.colour_by == "class":
             theme = state.theme
             styles = state.assigned()
@@ -259,8 +263,8 @@ class MapView(Viewer):
         if state.focus is not None and state.focus < len(state.xy):
             rows.append(state.focus)
             sizes.append(17.0)
-        xy = np.vstack([state.xy[np.asarray(rows, dtype=np.int64)], NOWHERE])
-        frame = pd.DataFrame({"x": xy[:, 0], "y": xy[:, 1], "size": [*sizes, 1.0]})
+        xy = np.vstack([state.xy[np.asarray(rows, dtype=np.int64)], self._unseen])
+        frame = pd.DataFrame({"x": xy[:, 0], "y": xy[:, 1], "size": [*sizes, 0.0]})
         return hv.Points(frame, ["x", "y"], ["size"]).opts(
             color="rgba(0,0,0,0)",
             line_color=THEMES[state.theme]["accent"],
@@ -310,10 +314,6 @@ class MapView(Viewer):
         except Exception as error:
             self.desk.report(error)
 
-
-NOWHERE = (np.nan, np.nan)
-"""A point that is never seen: HoloViews maps no columns for a layer without points, and Bokeh would
-complain of each until the next frame."""
 
 _FOUND = ["x", "y", "colour", "shape", "size", "edge"]
 _OVER = {"position": "absolute", "inset": "0", "pointer-events": "none", "z-index": "2"}

@@ -13,8 +13,16 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
+
 from explorer.audio.decoding import to_wav_bytes
-from explorer.audio.spectrogram import PRESETS, SpectrogramSettings, spectrogram, to_png
+from explorer.audio.spectrogram import (
+    PRESETS,
+    Spectrogram,
+    SpectrogramSettings,
+    spectrogram,
+    to_png,
+)
 
 if TYPE_CHECKING:
     from explorer.collection.collection import Clip, Collection
@@ -23,9 +31,20 @@ WIDTH_PX, HEIGHT_PX = 320, 208
 KEPT_BYTES = 96 * 2**20
 """Room for some 3,000 pictures, shared by all sessions of a collection."""
 
-AUTO = "auto"
-LOW_RATE_HZ, HIGH_RATE_HZ = 24_000, 128_000
-"""Recorders set at or below the first listen to a reef's low sounds, at or above the second to bats."""
+WIDE = "wide"
+"""The default: two bands, one above the other, each drawn as it is best seen."""
+
+SPLIT_HZ = 2000.0
+LOW_SHARE = 0.4
+"""A linear axis shows a reef's grunts in its lowest tenth or birds not at all. Here the lower part
+of the height goes to what lies below ``SPLIT_HZ``, with an analysis window that resolves pitch, and
+the upper part to what lies above, with one that resolves time; each over its own noise."""
+
+WIDE_LOW = SpectrogramSettings(window_s=0.064, min_hz=40, max_hz=SPLIT_HZ)
+WIDE_HIGH = SpectrogramSettings(window_s=0.016, min_hz=SPLIT_HZ, max_hz=12_000)
+WIDE_TICKS_HZ = (500.0, 2000.0, 5000.0, 10_000.0)
+BAT_RATE_HZ = 128_000
+"""Recorders set this high listen to bats, of which the wide picture would show nothing."""
 
 _pool = ThreadPoolExecutor(2, thread_name_prefix="explorer-pictures")
 
@@ -92,31 +111,39 @@ class Pictures:
 
 
 def draw(clip: Clip, preset: str, theme: Literal["light", "dark"]) -> Picture:
-    """Draw a clip with a preset by name, or ``auto`` for the one that fits the recorder's rate."""
+    """Draw a clip with the spectrogram settings of a preset, by name."""
+    if preset == WIDE and clip.rate < BAT_RATE_HZ and clip.rate / 2 > SPLIT_HZ * 1.25:
+        return _draw_wide(clip, theme)
+    if preset == WIDE:
+        preset = "bat" if clip.rate >= BAT_RATE_HZ else "full"
     spec = spectrogram(
         clip.samples,
         clip.rate,
-        settings_for(preset, clip.rate),
+        PRESETS.get(preset, PRESETS["full"]),
         width_px=WIDTH_PX,
         height_px=HEIGHT_PX,
     )
-    ticks = spec.hz_ticks(3)
     in_khz = spec.max_hz > 2000
     scale = 1000 if in_khz else 1
-    marks = tuple((f"{hz / scale:g}", share) for hz, share in ticks if share < 0.95)
+    marks = tuple((f"{hz / scale:g}", share) for hz, share in spec.hz_ticks(3) if share < 0.95)
     return Picture(to_png(spec, theme=theme), marks, "kHz" if in_khz else "Hz", spec.seconds)
 
 
-def settings_for(preset: str, rate: int) -> SpectrogramSettings:
-    """The settings of a preset; ``auto`` goes by the sample rate.
-
-    Examples
-    --------
-    >>> settings_for("auto", 24_000) == PRESETS["reef"]
-    True
-    """
-    if preset != AUTO:
-        return PRESETS.get(preset, PRESETS["full"])
-    if rate <= LOW_RATE_HZ:
-        return PRESETS["reef"]
-    return PRESETS["bat"] if rate >= HIGH_RATE_HZ else PRESETS["bird"]
+def _draw_wide(clip: Clip, theme: Literal["light", "dark"]) -> Picture:
+    rows = round(HEIGHT_PX * LOW_SHARE)
+    low = spectrogram(clip.samples, clip.rate, WIDE_LOW, width_px=WIDTH_PX, height_px=rows)
+    high = spectrogram(
+        clip.samples, clip.rate, WIDE_HIGH, width_px=WIDTH_PX, height_px=HEIGHT_PX - rows
+    )
+    both = Spectrogram(
+        np.concatenate([low.image, high.image]), low.min_hz, high.max_hz, low.seconds
+    )
+    marks = []
+    for hz in WIDE_TICKS_HZ:
+        band, first, share = (
+            (low, 0.0, LOW_SHARE) if hz <= SPLIT_HZ else (high, LOW_SHARE, 1 - LOW_SHARE)
+        )
+        at = first + share * (hz - band.min_hz) / (band.max_hz - band.min_hz)
+        if at < 0.95:
+            marks.append((f"{hz / 1000:g}".removeprefix("0"), at))
+    return Picture(to_png(both, theme=theme), tuple(marks), "kHz", low.seconds)

@@ -256,7 +256,7 @@ export function render({model, el}) {
     const shown = model.cards.length
     const range = shown ? `${count(model.first + 1)}–${count(model.first + shown)}` : '0'
     const of = model.place === 'ranked' && model.above !== null
-      ? `${count(model.above)} ≥ ${score(model.threshold)}` : count(model.total)
+      ? `${count(model.above)} unjudged ≥ ${score(model.threshold)}` : count(model.total)
     paging.replaceChildren(
       h('button', {class: 'bare', 'aria-label': 'Previous page', disabled: model.first === 0, onclick: () => turn(model.first - shown)}, icon('left')),
       h('span', {class: 'range', title: `${many(model.total, 'window')} in all`}, `${range} of ${of}`),
@@ -279,7 +279,7 @@ export function render({model, el}) {
     let n
     if (model.look === 'table') n = Math.floor((height - 30) / 33)
     else {
-      const columns = Math.max(1, Math.floor((width - 28 + 10) / (138 + 10)))
+      const columns = Math.max(1, Math.floor((width - 28 + 10) / (128 + 10)))
       const wide = (width - 28 - (columns - 1) * 10) / columns
       const tall = wide * 0.68 + 72
       n = columns * Math.max(1, Math.floor((height - 14 + 10) / (tall + 10)))
