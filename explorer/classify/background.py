@@ -3,11 +3,12 @@
 Four examples say little about what a class is, but thousands of unlabelled windows say a lot about
 what every window of the place has in common. The background holds that, learnt once for a run:
 
-1. **Root.** Embeddings that are never negative (the pooled activations of BirdNET) have long tails;
-   their square root has not. Embeddings with negative values are left as they are.
-2. **Centre and whiten.** The mean is taken off and the covariance, shrunk far towards the identity,
-   divided out: directions in which everything varies (rain, the recorder) count for less. Full
-   whitening makes the result worse, as it blows up directions that are only noise.
+1. **Root.** The square root of each entry, with its sign: pooled activations have long tails, and
+   a few large entries would decide everything.
+2. **Centre and whiten a little.** The mean is taken off and the covariance divided out, after the
+   sixth largest of its eigenvalues is added to all of them: the few directions in which everything
+   varies (rain, the recorder) count for less, and those that are only noise are not blown up. Full
+   whitening makes the result worse.
 3. **Length one**, so that a product of two vectors is a cosine.
 4. **Density.** How alike a window is to the windows most like it, over a sample of landmarks. Some
    windows resemble everything; a class must resemble a window more than the background does.
@@ -41,8 +42,10 @@ FORMAT_VERSION = 1
 
 FIT_ROWS = 20_000
 """Windows that mean and covariance are taken from, evenly spaced over the run."""
-SHRINKAGE = 0.97
-"""Share of the identity in the covariance that is divided out."""
+RIDGE_RANK = 6
+"""The eigenvalue of this rank is added to all; ranks 4 to 12 do nearly as well on two encoders."""
+LEAST_RIDGE = 0.02
+"""The least that is added, as a share of the largest eigenvalue: for runs of a few windows."""
 LANDMARKS = 2048
 """Windows that stand for the background when density is measured."""
 NEIGHBOUR_SHARE = 0.025
@@ -62,8 +65,6 @@ class Background:
     ----------
     n_rows
         Windows in the run when it was fitted.
-    rooted
-        Whether the square root is taken first.
     mean
         float32 ``[dimension]``.
     whitening
@@ -80,7 +81,6 @@ class Background:
     """
 
     n_rows: int
-    rooted: bool
     mean: torch.Tensor
     whitening: torch.Tensor
     landmarks: torch.Tensor
@@ -101,22 +101,21 @@ class Background:
             raise ParameterError(
                 f"a background needs at least one finite embedding; {total} windows hold none"
             )
-        rooted = bool((sample >= 0).all())
-        rows = sample.sqrt() if rooted else sample
+        rows = _signed_root(sample)
         mean = rows.mean(dim=0)
         whitening = _whitening(rows - mean)
         chosen = np.random.default_rng(seed).permutation(len(rows))[:LANDMARKS]
         chosen.sort()
-        plain = cls(total, rooted, mean, whitening, torch.zeros(0, len(mean)))
+        plain = cls(total, mean, whitening, torch.zeros(0, len(mean)))
         landmarks = plain.transform(sample[torch.from_numpy(chosen)])
         # Half precision on disk and in use alike, so that a loaded background scores the same.
-        return cls(total, rooted, mean, whitening, landmarks.half().float())
+        return cls(total, mean, whitening, landmarks.half().float())
 
     @classmethod
     def plain(cls, dimension: int) -> Background:
         """A geometry that only brings vectors to length one, for want of any background."""
         nothing = torch.zeros(0, dimension)
-        return cls(0, False, torch.zeros(dimension), torch.eye(dimension), nothing)
+        return cls(0, torch.zeros(dimension), torch.eye(dimension), nothing)
 
     @property
     def dimension(self) -> int:
@@ -131,15 +130,10 @@ class Background:
     @cached_property
     def digest(self) -> str:
         """A name for exactly this geometry (hexadecimal)."""
-        total = hashlib.sha256(f"{self.rooted}".encode())
+        total = hashlib.sha256()
         for tensor in (self.mean, self.whitening, self.landmarks):
             total.update(tensor.contiguous().numpy().tobytes())
         return total.hexdigest()[:16]
-
-    @cached_property
-    def landmark_density(self) -> torch.Tensor:
-        """Density at each landmark, float32 ``[n_landmarks]``."""
-        return self.density(self.landmarks)
 
     def transform(self, embeddings: ArrayLike | torch.Tensor) -> torch.Tensor:
         """Bring embeddings into this geometry: float32 ``[n, dimension]`` of length one.
@@ -157,9 +151,8 @@ class Background:
             )
         finite = torch.isfinite(rows).all(dim=1, keepdim=True)
         if not finite.all():
-            rows = torch.where(finite, rows, self.mean)
-        rooted = rows.clamp(min=0).sqrt() if self.rooted else rows
-        moved = (rooted - self.mean) @ self.whitening
+            rows = torch.where(finite, rows, 0.0)
+        moved = (_signed_root(rows) - self.mean) @ self.whitening
         length = torch.linalg.vector_norm(moved, dim=1, keepdim=True)
         return torch.where(finite & (length > 0), moved / length.clamp(min=1e-12), 0.0)
 
@@ -212,7 +205,7 @@ class Background:
 
     def about(self) -> dict[str, object]:
         """What is saved beside the arrays, as JSON values."""
-        return {"n_rows": self.n_rows, "rooted": self.rooted}
+        return {"n_rows": self.n_rows}
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """The arrays by name, as they are saved."""
@@ -227,7 +220,6 @@ class Background:
         """The background that `tensors` was called on."""
         return cls(
             n_rows=int(cast(int, about["n_rows"])),
-            rooted=bool(about["rooted"]),
             mean=tensors["mean"],
             whitening=tensors["whitening"],
             landmarks=tensors["landmarks"].float(),
@@ -259,6 +251,12 @@ class Prepared:
     source: Corpus | None = None
     _columns: OrderedDict[bytes, torch.Tensor] = field(default_factory=OrderedDict, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    @classmethod
+    def of(cls, background: Background, vectors: torch.Tensor) -> Prepared:
+        """Vectors ``[n, dimension]`` that are in the geometry of ``background`` already."""
+        finite = torch.ones(len(vectors), dtype=torch.bool)
+        return cls(background, vectors, background.density(vectors), finite)
 
     def __len__(self) -> int:
         return len(self.vectors)
@@ -299,14 +297,28 @@ class Prepared:
         return torch.cat(parts, dim=1) if parts else torch.zeros(len(queries), 0)
 
 
+def _signed_root(rows: torch.Tensor) -> torch.Tensor:
+    return rows.abs().sqrt().copysign(rows)
+
+
 def _whitening(centred: torch.Tensor) -> torch.Tensor:
-    """The inverse root of the shrunken covariance of centred rows ``[n, dimension]``."""
-    dimension = centred.shape[1]
     covariance = centred.T @ centred / len(centred)
-    size = covariance.diagonal().mean()
-    identity = torch.eye(dimension)
-    if not size > 0:
-        return identity
-    shrunken = (1 - SHRINKAGE) * covariance / size + SHRINKAGE * identity
-    values, axes = torch.linalg.eigh(shrunken)
-    return (axes / values.sqrt()) @ axes.T
+    values = torch.linalg.eigvalsh(covariance)
+    if not values[-1] > 0:
+        return torch.eye(len(values))
+    ridge = max(float(values[-min(RIDGE_RANK, len(values))]), LEAST_RIDGE * float(values[-1]))
+    # Only the shape matters, as vectors get length one; this keeps the numbers near one.
+    return inverse_root(covariance, ridge) * (values[-1] + ridge).sqrt()
+
+
+def inverse_root(covariance: torch.Tensor, ridge: float) -> torch.Tensor:
+    """The symmetric W with ``W @ W = inverse(covariance + ridge * identity)``.
+
+    A cosine after W is the cosine after any other whitening of the same covariance, such as by its
+    Cholesky factor (golden/README.md 5.1).
+
+    >>> inverse_root(torch.tensor([[3.0]]), ridge=1.0)
+    tensor([[0.5000]])
+    """
+    values, axes = torch.linalg.eigh(covariance)
+    return (axes * (values.clamp(min=0) + ridge).rsqrt()) @ axes.T
