@@ -50,6 +50,7 @@ class _Task:
     name: str
     path: Path
     duration_s: float
+    sample_rate: int
     first_window: int
     windows: int
 
@@ -104,6 +105,7 @@ def pending(catalogue: Catalogue, run: Run) -> list[_Task]:
                     row.recording,
                     Path(row.path),
                     float(row.duration_s),
+                    int(row.sample_rate),
                     first,
                     expected - first,
                 )
@@ -236,6 +238,7 @@ def _embed(
         audio_s=windows * run.hop_s,
         elapsed_s=time.monotonic() - started,
         device=str(encoder.device),
+        narrow=sum(task.sample_rate * run.speed < run.sample_rate / 2 for task in tasks),
     )
 
 

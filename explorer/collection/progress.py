@@ -46,6 +46,9 @@ class EmbedReport:
         Sound embedded, and time taken, in seconds.
     device
         Where the encoder ran.
+    narrow
+        Recordings of this call whose sample rate reaches less than half of the band that the
+        encoder listens to.
     """
 
     run: str
@@ -56,6 +59,7 @@ class EmbedReport:
     audio_s: float
     elapsed_s: float
     device: str
+    narrow: int = 0
 
     def __str__(self) -> str:
         if not self.windows and not self.left_out:
@@ -65,6 +69,11 @@ class EmbedReport:
             f"Embedded {self.windows:,} windows of {self.recordings:,} recordings with {self.run} "
             f"on {self.device} in {self.elapsed_s:.1f} s ({speed:,.0f} x real time)."
         )
+        if self.narrow:
+            text += (
+                f" {self.narrow:,} of the recordings hold less than half of the band that the "
+                "encoder listens to: it may tell their sounds apart less well."
+            )
         if self.left_out:
             text += (
                 f" {len(self.left_out)} left out (`left_out` of the collection names each cause)."

@@ -214,3 +214,12 @@ def test_embeddings_may_lie_in_object_storage(tmp_path: Path, recordings: Path) 
     again = explorer.open(reef.path)  # the address is remembered
     np.testing.assert_array_equal(np.asarray(again.embeddings()), before)
     assert again.check().empty
+
+
+def test_recordings_of_a_narrow_band_are_told(tmp_path: Path, recordings: Path) -> None:
+    sound = np.random.default_rng(0).normal(0, 0.1, 2000)
+    soundfile.write(recordings / "east" / "EAST_20260401_000000.wav", sound, 1000)
+    reef = explorer.open(tmp_path / "reef.collection", audio=recordings)
+    report = reef.embed(Listener(), progress=False)
+    assert report.narrow == 1
+    assert "less than half of the band" in str(report)
