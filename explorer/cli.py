@@ -364,12 +364,11 @@ def _project(collection: Collection) -> None:
         return
     from tqdm.auto import tqdm  # noqa: PLC0415
 
-    with tqdm(
-        total=100, desc="map", bar_format="{desc} {percentage:3.0f}%|{bar}| {postfix}"
-    ) as bar:
+    form = "{desc} {percentage:3.0f}%|{bar}| {elapsed}"
+    with tqdm(total=100, desc="Map", bar_format=form, dynamic_ncols=True) as bar:
 
         def advance(share: float, doing: str) -> None:
-            bar.set_postfix_str(doing, refresh=False)
+            bar.set_description_str(f"Map: {doing}", refresh=False)
             bar.update(round(100 * share) - bar.n)
 
         collection.project(on_progress=advance)
