@@ -23,7 +23,8 @@ from numpy.typing import ArrayLike, NDArray
 from explorer.classify import weights
 from explorer.classify.background import Background, Prepared
 from explorer.errors import ParameterError
-from explorer.space.blocks import Corpus, as_float32, as_numpy, iterate_blocks
+from explorer.space.blocks import Block, Corpus, as_float32, as_numpy, iterate_blocks
+from explorer.space.parallel import in_order
 
 Method = Literal["relative", "birb", "birb_of_unit"]
 METHODS: tuple[Method, ...] = ("relative", "birb", "birb_of_unit")
@@ -33,7 +34,7 @@ FORMAT_VERSION = 1
 
 DENSITY_WEIGHT = 0.6
 """Share of the window's density that a class must exceed."""
-COMPETITOR_WEIGHT = 0.7
+COMPETITOR_WEIGHT = 0.8
 """Share of the best competing class's cosine that a class must exceed."""
 REFUSED_WEIGHT = 1.0
 """Share of the cosine to the nearest refused window that a class must exceed."""
@@ -303,13 +304,15 @@ class NearestCentroid:
                     "prepared from an iterator; prepare an array, or score the embeddings"
                 )
             embeddings = embeddings.source
-        parts = [np.zeros((0, len(self.classes)), np.float32)]
-        for _, block in iterate_blocks(embeddings, READ_ROWS):
-            rows = as_float32(block)
+
+        def one(block: Block) -> NDArray[np.float32]:
+            rows = as_float32(block[1])
             cosine = _unit(rows) @ self.centroids.T
             finite = torch.isfinite(rows).all(dim=1, keepdim=True)
-            parts.append(torch.where(finite, cosine.clamp(-1, 1), -2.0).numpy())
-        return np.concatenate(parts)
+            return cast("NDArray[np.float32]", torch.where(finite, cosine.clamp(-1, 1), -2).numpy())
+
+        empty = np.zeros((0, len(self.classes)), np.float32)
+        return np.concatenate([empty, *in_order(one, iterate_blocks(embeddings, READ_ROWS))])
 
     def _relative(self, prepared: Prepared) -> torch.Tensor:
         """Cosine to each class, less what the window has in common with everything else."""

@@ -17,7 +17,8 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from explorer.errors import ParameterError
-from explorer.space.blocks import Corpus, as_float32, as_numpy, iterate_blocks
+from explorer.space.blocks import Block, Corpus, as_float32, as_numpy, iterate_blocks
+from explorer.space.parallel import in_order
 
 Metric = Literal["cosine", "dot", "euclidean"]
 METRICS: tuple[Metric, ...] = ("cosine", "dot", "euclidean")
@@ -87,17 +88,22 @@ def top_k(
     best = _Pairs.none(len(wanted))
     rows_at_once = int(np.clip(SCORE_CELLS // max(1, len(wanted)), 64, BLOCK_ROWS))
     allowed = _Allowed(rows)
-    for first_row, block in iterate_blocks(corpus, rows_at_once):
-        if block.shape[1] != wanted.shape[1]:
+
+    def candidates(block: Block) -> _Pairs:
+        first_row, rows = block
+        if rows.shape[1] != wanted.shape[1]:
             raise ParameterError(
-                f"queries have {wanted.shape[1]} dimensions but the corpus has {block.shape[1]}; "
+                f"queries have {wanted.shape[1]} dimensions but the corpus has {rows.shape[1]}; "
                 "use embeddings of the same encoder"
             )
-        numbers = allowed.within(first_row, len(block))
-        candidates = block if numbers is None else block[numbers]
-        found = scorer.pairs(candidates, best.kth(k), k)
+        numbers = allowed.within(first_row, len(rows))
+        # The floor may be an older one in this thread: then a few more pairs come than are needed.
+        found = scorer.pairs(rows if numbers is None else rows[numbers], best.kth(k), k)
         position = found.row if numbers is None else numbers[found.row]
-        best = best.best(replace(found, row=first_row + position), k)
+        return replace(found, row=first_row + position)
+
+    for found in in_order(candidates, iterate_blocks(corpus, rows_at_once)):
+        best = best.best(found, k)
     numbers_found, scores = best.table()
     if metric == "euclidean":
         scores = np.sqrt(-scores)
