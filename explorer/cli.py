@@ -379,7 +379,15 @@ def _serve(
 ) -> None:
     from explorer.dashboard.serve import serve as serve_dashboard  # noqa: PLC0415
 
-    serve_dashboard(collections, port=port, address=address, users=users, show=browser)
+    serve_dashboard(
+        collections,
+        port=port,
+        address=address,
+        users=users,
+        show=browser,
+        on_ready=lambda url: typer.echo(f"The dashboard is at {url} (Ctrl-C stops it)."),
+    )
+    typer.echo("Stopped; every label is in its collection.")
 
 
 def _show(table: pd.DataFrame, out: Path | None, collection: Collection) -> None:
