@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
 NOTEBOOK_HEIGHT_PX = 820
 
-LEFT = {"flex": "0 0 17%", "min-width": "208px", "max-width": "260px"}
-RIGHT = {"flex": "0 0 35.5%", "min-width": "380px", "max-width": "720px"}
+LEFT: dict[str, Any] = {"styles": {"flex": "0 0 17%"}, "min_width": 208, "max_width": 260}
+RIGHT: dict[str, Any] = {"styles": {"flex": "0 0 35.5%"}, "min_width": 380, "max_width": 720}
 
 desks: WeakKeyDictionary[Any, Desk] = WeakKeyDictionary()
 """The desk of each served document, for errors that no view caught."""
@@ -122,7 +122,7 @@ def make_app(
         sizing_mode="stretch_width",
         margin=0,
     )
-    body = _places(state, desk, shared, served) if shared else _welcome(state, desk)
+    body = _places(state, desk, shared) if shared else _welcome(state, desk)
     root = pn.Column(
         header,
         body,
@@ -141,8 +141,7 @@ def make_app(
     return root
 
 
-def _places(state: State, desk: Desk, shared: Shared | None, served: bool) -> Any:
-    assert shared is not None
+def _places(state: State, desk: Desk, shared: Shared) -> Any:
     fill: dict[str, Any] = {"sizing_mode": "stretch_both", "margin": 0}
     where = MapView(state, desk)
     _make_map(state, desk, where)
@@ -160,13 +159,12 @@ def _places(state: State, desk: Desk, shared: Shared | None, served: bool) -> An
         stylesheets=[asset("app.css")],
         **fill,
     )
-    classes = ClassesPanel(state, desk, styles=LEFT, **fill)
+    classes = ClassesPanel(state, desk, **LEFT, **fill)
     gallery = Gallery(
         state,
         desk,
         shared.pictures,
-        whole_page=served,
-        styles=RIGHT,
+        **RIGHT,
         **fill,
     )
     _learn(state, desk)

@@ -1,17 +1,19 @@
 """Work off the event loop: threads for what takes longer than a frame, answers back on the loop.
 
 A session's document may only be changed by the session's own turn on the event loop. `Desk.soon`
-gives it one, from any thread; in a notebook that is the kernel's loop, and where nothing runs
-(tests, scripts) the call is made at once.
+gives it one, from any thread; in a notebook that is the loop on which the kernel hears the screen,
+and where nothing runs (tests, scripts) the call is made at once.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
+from threading import Lock
 from typing import Any
 
 import panel as pn
@@ -43,6 +45,17 @@ class Desk:
         except RuntimeError:
             self._loop = None
 
+        # A notebook loses what it is sent before it has drawn the app (see `sender` in dom.js).
+        self._lock = Lock()
+        self._held: list[Callable[[], None]] | None = None
+        if self._document is None and self._loop is not None:
+            self._held = []
+
+    @property
+    def served(self) -> bool:
+        """Whether this is a page of its own, and not a notebook's cell."""
+        return self._document is not None
+
     @property
     def attached(self) -> bool:
         """Whether there is an event loop to come back to."""
@@ -51,6 +64,10 @@ class Desk:
     def soon(self, callback: Callable[..., None], *args: Any) -> None:
         """Call on the session's own turn; from any thread."""
         turn = partial(self._turn, callback, args)
+        with self._lock:
+            if self._held is not None:
+                self._held.append(turn)
+                return
         if self._document is not None:
             try:
                 self._document.add_next_tick_callback(turn)
@@ -59,6 +76,20 @@ class Desk:
         elif self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(turn)
         else:
+            turn()
+
+    def open(self) -> None:
+        """The screen can be spoken to, on this thread: what was held back goes out.
+
+        A notebook's kernel may hear the screen on a thread of its own (a subshell). Whatever goes
+        to the screen must come from that one thread, because a message is several packets, and
+        packets of two threads would mix.
+        """
+        with contextlib.suppress(RuntimeError):
+            self._loop = asyncio.get_running_loop()
+        with self._lock:
+            held, self._held = self._held, None
+        for turn in held or ():
             turn()
 
     def run(self, compute: Callable[[], Any], apply: Callable[[Any], None], doing: str) -> None:

@@ -168,6 +168,5 @@ def advice(state: State) -> str:
     if yes + no < 12:
         return "“What to label next” shows the windows that would teach most: those at the border."
     return (
-        "Move the threshold until what lies just above it sounds right, then export the "
-        "detections."
+        "Move the threshold until what lies just above it sounds right, then export the detections."
     )

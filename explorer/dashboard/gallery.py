@@ -11,8 +11,8 @@ from explorer.audio.spectrogram import PRESETS
 from explorer.dashboard.background import Desk
 from explorer.dashboard.facts import clock
 from explorer.dashboard.palette import class_shape
-from explorer.dashboard.piece import Piece, asset
 from explorer.dashboard.pictures import WIDE, Pictures
+from explorer.dashboard.piece import Piece, asset
 from explorer.dashboard.state import PLACES, State
 from explorer.errors import ExplorerError, ParameterError
 
@@ -46,7 +46,6 @@ class Gallery(Piece):
     presets = param.List()
     theme = param.String(default="light")
     look = param.String(default="cards", doc="cards or table")
-    whole_page = param.Boolean(default=True, doc="False in a notebook: its keys are not ours.")
 
     def __init__(self, state: State, desk: Desk, pictures: Pictures, **params: Any) -> None:
         known = [WIDE, *(name for name in PRESETS if name in PRESET_NOTES)]

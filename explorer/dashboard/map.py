@@ -131,10 +131,7 @@ class MapView(Viewer):
         if xy is None:
             return
         self._tree = cKDTree(xy)
-        low, high = xy.min(axis=0), xy.max(axis=0)
-        size = np.maximum(high - low, 1e-3)
-        # Room above and below for what lies on the map: tools, and the selection's sentence.
-        low, high = low - size * (0.05, 0.10), high + size * (0.05, 0.13)
+        low, high = map_limits(xy)
         limits = [(float(low[i]), float(high[i])) for i in (0, 1)]
         self._view = (limits[0][1] - limits[0][0], limits[1][1] - limits[1][0])
         # A point of no size in each layer: HoloViews maps no columns where there are no points at all.
@@ -189,7 +186,11 @@ class MapView(Viewer):
         box = BoxSelectTool(continuous=False, persistent=True)
         for tool in (lasso, box):
             tool.overlay.update(
-                fill_color=accent, fill_alpha=0.1, line_color=accent, line_dash=[5, 4], line_width=1.5
+                fill_color=accent,
+                fill_alpha=0.1,
+                line_color=accent,
+                line_dash=[5, 4],
+                line_width=1.5,
             )
         wheel = WheelZoomTool(zoom_on_axis=False)
         pan = PanTool()
@@ -205,7 +206,9 @@ class MapView(Viewer):
             frame = pd.DataFrame({"x": xy[:, 0], "y": xy[:, 1], "kind": now.categories()})
             return hv.Points(frame, ["x", "y"], ["kind"])
         size = float(np.clip(9.5 - 1.35 * np.log10(len(xy)), 3.2, 7.0))
-        return hv.Points((xy[:, 0], xy[:, 1], now.code.astype(np.float32)), ["x", "y"], ["kind"]).opts(
+        return hv.Points(
+            (xy[:, 0], xy[:, 1], now.code.astype(np.float32)), ["x", "y"], ["kind"]
+        ).opts(
             color="kind",
             cmap=list(now.colours),
             clim=(-0.5, len(now.colours) - 0.5),
@@ -319,6 +322,16 @@ _FOUND = ["x", "y", "colour", "shape", "size", "edge"]
 _OVER = {"position": "absolute", "inset": "0", "pointer-events": "none", "z-index": "2"}
 
 
+def map_limits(xy: NDArray[np.floating]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Lower left and upper right corner of the map, with room for what lies on it.
+
+    Below lies the selection's sentence, above the tools.
+    """
+    low, high = xy.min(axis=0).astype(float), xy.max(axis=0).astype(float)
+    size = np.maximum(high - low, 1e-3)
+    return low - size * (0.05, 0.10), high + size * (0.05, 0.13)
+
+
 def inside(xy: NDArray[np.floating], polygon: NDArray[np.floating]) -> NDArray[np.int64]:
     """Rows of the points within a polygon (even-odd rule), ascending.
 
@@ -347,4 +360,4 @@ def inside(xy: NDArray[np.floating], polygon: NDArray[np.floating]) -> NDArray[n
     return near[odd]
 
 
-__all__ = ["Colouring", "MapChrome", "MapView", "inside"]
+__all__ = ["Colouring", "MapChrome", "MapView", "inside", "map_limits"]

@@ -14,6 +14,7 @@ from importlib.resources import files
 from typing import Any, ClassVar
 
 import panel as pn
+import param
 
 from explorer.dashboard.background import Desk
 from explorer.dashboard.state import State
@@ -37,11 +38,15 @@ class Piece(pn.custom.JSComponent):
         Where its heavy work goes.
     """
 
+    whole_page = param.Boolean(
+        default=True, doc="False in a notebook, which has a life of its own."
+    )
+
     _esm = "export function render() { return document.createElement('div') }"
     _stylesheets: ClassVar[list[str]] = []
 
     def __init__(self, state: State, desk: Desk, **params: Any) -> None:
-        super().__init__(**params)
+        super().__init__(whole_page=desk.served, **params)
         self.state = state
         self.desk = desk
 
@@ -49,7 +54,11 @@ class Piece(pn.custom.JSComponent):
         """Send a message down."""
         self._send_msg(message)
 
+    def do_hello(self) -> None:
+        """The piece is on the screen and can be spoken to."""
+
     def _handle_msg(self, data: Any) -> None:
+        self.desk.open()
         try:
             action = data.pop("action", "") if isinstance(data, dict) else ""
             handler = getattr(self, f"do_{action}", None)

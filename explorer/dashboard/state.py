@@ -18,7 +18,16 @@ import numpy as np
 import param
 
 from explorer.dashboard.facts import WindowFacts, clock, gather
-from explorer.dashboard.learning import Judgement, Learned, Rows, assign, learn, rank, spread, typical
+from explorer.dashboard.learning import (
+    Judgement,
+    Learned,
+    Rows,
+    assign,
+    learn,
+    rank,
+    spread,
+    typical,
+)
 from explorer.errors import ParameterError
 
 if TYPE_CHECKING:

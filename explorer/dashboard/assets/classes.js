@@ -1,7 +1,7 @@
 // Left: what I am looking for. Classes, the one button that makes one, undo, and the way out.
 
-export function render({model}) {
-  const send = (action, more = {}) => model.send_msg({action, ...more})
+export function render({model, view, el}) {
+  const send = sender(model, view)
   const list = h('ul', {class: 'list'})
   const found = h('small', {}, 'found')
   const advice = h('p', {class: 'advice'})

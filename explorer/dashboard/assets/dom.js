@@ -11,7 +11,7 @@ function put(node, properties, children) {
     else if (key === 'value') node.value = value
     else node.setAttribute(key, value === true ? '' : value)
   }
-  for (const child of children.flat()) {
+  for (const child of children.flat(Infinity)) {
     if (child === null || child === undefined || child === false) continue
     node.append(child instanceof Node ? child : document.createTextNode(String(child)))
   }
@@ -78,7 +78,9 @@ function icon(name, size = 14) {
 const count = n => n === null || n === undefined ? '–' : Number(n).toLocaleString('en-US')
 const many = (n, one, more = one + 's') => `${count(n)} ${n === 1 ? one : more}`
 // Scores the way papers print them: .74
-const score = x => x >= 0.995 ? '1.0' : x.toFixed(2).replace(/^0/, '')
+const score = x => x >= 0.995 ? '1.0' : x.toFixed(2).replace(/^(-?)0/, '$1')
+// What is nearly nothing is not said to be nothing.
+const tiny = x => x > 0 && x < 0.005 ? '<.01' : score(x)
 
 function bytesFrom(base64) {
   const text = atob(base64)
@@ -115,6 +117,31 @@ function menu(button, items, choose) {
   document.addEventListener('pointerdown', away, true)
   button.after(list)
   list.querySelector('.chosen, button:not([disabled])')?.focus({preventScroll: true})
+}
+
+// Messages to Python. In a notebook they wait until the kernel's answers can be received: what it
+// sends before the page knows the app's root is lost, and may leave all later messages unreadable.
+function sender(model, view) {
+  const waiting = []
+  let open = model.whole_page
+  const known = () => {
+    const root = view.root.model.id
+    return window.PyViz?.plot_index?.[root] != null || (!window.PyViz && tries > 10)
+  }
+  let tries = 0
+  const look = () => {
+    if (!known() && tries++ < 200) { setTimeout(look, 50); return }
+    setTimeout(() => {
+      open = true
+      model.send_msg({action: 'hello'})
+      for (const message of waiting) model.send_msg(message)
+    }, 100)
+  }
+  if (!open) setTimeout(look, 0)
+  return (action, more = {}) => {
+    if (open) model.send_msg({action, ...more})
+    else waiting.push({action, ...more})
+  }
 }
 
 // While a field is typed in, neither the gallery's keys nor a notebook's shortcuts may act.

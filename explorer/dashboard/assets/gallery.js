@@ -5,8 +5,8 @@ const TABS = {sample: 'Sample', ranked: 'Ranked', selection: 'Selection', simila
 const KEYS = [['j', 'k', 'next, previous'], ['space', 'play or stop'], ['y', 'n', 'u', 'yes, no, unsure'],
   ['z', 'undo'], ['m', 'more like this'], ['[', ']', 'previous, next page'], ['t', 'cards or table'], ['?', 'these keys']]
 
-export function render({model, el}) {
-  const send = (action, more = {}) => model.send_msg({action, ...more})
+export function render({model, view, el}) {
+  const send = sender(model, view)
   const title = h('div', {class: 'title'})
   const tools = h('div', {class: 'tools'})
   const tabs = h('div', {class: 'tabs', role: 'tablist'})
@@ -158,7 +158,7 @@ export function render({model, el}) {
     const words = node.querySelector('.words')
     words.title = full(c)
     words.replaceChildren(h('b', {}, where(c)), h('span', {class: 'quiet time'}, c.time ? c.time.slice(0, 5) : c.at),
-      c.score === null ? '' : h('span', {class: 'score'}, score(c.score)))
+      c.score === null ? '' : h('span', {class: 'score'}, tiny(c.score)))
     const meter = node.querySelector('.meter')
     meter.classList.toggle('none', c.score === null)
     meter.firstChild.style.width = `${Math.max(0, Math.min(1, c.score ?? 0)) * 100}%`
@@ -168,7 +168,7 @@ export function render({model, el}) {
     const node = h('tr', {'data-row': c.row, class: 'sound', tabindex: -1, onclick: () => set_focus(c.row, {scroll: false}),
       ondblclick: () => play(c.row)},
       h('td', {class: 'n'}, count(c.n)), h('td', {}, play_button(c)),
-      h('td', {class: 'num'}, c.score === null ? '' : score(c.score)),
+      h('td', {class: 'num'}, c.score === null ? '' : tiny(c.score)),
       h('td', {}, c.site), h('td', {class: 'num'}, [c.day, c.time].filter(Boolean).join(' ')),
       h('td', {class: 'rec', title: full(c)}, h('span', {}, c.recording)), h('td', {class: 'num'}, c.at),
       h('td', {class: 'acts'}, judges(c)))
@@ -221,7 +221,7 @@ export function render({model, el}) {
       page.replaceChildren(h('div', {class: 'teach'}, h('b', {}, headline), h('p', {}, text)))
     } else if (table) {
       for (const c of model.cards) nodes.set(c.row, table_row(c))
-      page.replaceChildren(h('table', {}, h('thead', {}, h('tr', {}, ['', '', 'score', 'site', 'time', 'recording', 'at', ''].map(t => h('th', {}, t)))),
+      page.replaceChildren(h('table', {}, h('thead', {}, h('tr', {}, ['', '', 'score', 'site', 'time', 'recording', 'at', ''].map(t => h('th', {class: t === 'recording' ? 'rec' : null}, t)))),
         h('tbody', {}, [...nodes.values()])))
     } else {
       for (const c of model.cards) {
@@ -256,10 +256,10 @@ export function render({model, el}) {
     const shown = model.cards.length
     const range = shown ? `${count(model.first + 1)}–${count(model.first + shown)}` : '0'
     const of = model.place === 'ranked' && model.above !== null
-      ? `${count(model.above)} unjudged ≥ ${score(model.threshold)}` : count(model.total)
+      ? ` · ${count(model.above)} unjudged ≥ ${score(model.threshold)}` : ` of ${count(model.total)}`
     paging.replaceChildren(
       h('button', {class: 'bare', 'aria-label': 'Previous page', disabled: model.first === 0, onclick: () => turn(model.first - shown)}, icon('left')),
-      h('span', {class: 'range', title: `${many(model.total, 'window')} in all`}, `${range} of ${of}`),
+      h('span', {class: 'range', title: `${many(model.total, 'window')} in all`}, range + of),
       h('button', {class: 'bare', 'aria-label': 'Next page', disabled: model.first + shown >= model.total, onclick: () => turn(model.first + shown)}, icon('right')))
     hints.replaceChildren(...[['j', 'k', 'move'], ['space', 'play'], ['y', 'n', 'u', 'judge'], ['z', 'undo']].map(k =>
       h('span', {}, ...k.slice(0, -1).map(x => h('kbd', {}, x)), k.at(-1))),

@@ -1,7 +1,7 @@
 // Top: what is open, search by sound, theme, who is here, and what the program has to say.
 
-export function render({model}) {
-  const send = (action, more = {}) => model.send_msg({action, ...more})
+export function render({model, view, el}) {
+  const send = sender(model, view)
   const names = h('datalist', {id: 'recordings'}, model.recordings.map(name => h('option', {value: `${name} @ `})))
   const field = keepKeys(h('input', {type: 'search', list: 'recordings', disabled: !model.searchable, autocomplete: 'off',
     placeholder: 'Search by sound: drop a file, or type recording @ second', 'aria-label': 'Search by sound',

@@ -1,7 +1,7 @@
 // What lies on the map: its colours, its tools, what is selected, and how far it is while it is made.
 
-export function render({model, view}) {
-  const send = (action, more = {}) => model.send_msg({action, ...more})
+export function render({model, view, el}) {
+  const send = sender(model, view)
   const colours = h('div', {class: 'colours'})
   const tools = h('div', {class: 'tools', role: 'toolbar', 'aria-label': 'Map tools'})
   const said = h('div', {class: 'said', 'aria-live': 'polite'})

@@ -1,7 +1,7 @@
 // Below the map: how sure. The scores of the active class, and the threshold that one can take hold of.
 
-export function render({model}) {
-  const send = (action, more = {}) => model.send_msg({action, ...more})
+export function render({model, view, el}) {
+  const send = sender(model, view)
   const says = h('small', {class: 'says'})
   const plot = s('svg', {class: 'plot', role: 'slider', tabindex: 0, 'aria-label': 'Threshold',
     'aria-valuemin': 0, 'aria-valuemax': 1})

@@ -1,0 +1,201 @@
+"""A real browser, the served demo, and a JupyterLab; each skipped with its reason if missing."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import textwrap
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+CHROMIUM = next(
+    (
+        path
+        for name in ("chromium", "chromium-browser", "google-chrome")
+        if (path := shutil.which(name))
+    ),
+    None,
+)
+VIEWPORT = {"width": 1440, "height": 900}
+
+
+def pytest_collection_modifyitems(items: list[Any]) -> None:
+    """Mark everything here as ``browser``; skip it where there is no browser to drive."""
+    missing = []
+    if CHROMIUM is None:
+        missing.append("no Chromium on the PATH")
+    if importlib.util.find_spec("playwright") is None:
+        missing.append("playwright is not installed")
+    for item in items:
+        if Path(__file__).parent in Path(item.path).parents:
+            item.add_marker(pytest.mark.browser)
+            if missing:
+                item.add_marker(pytest.mark.skip(reason=" and ".join(missing)))
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Headless Chromium."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
+        )
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def page(browser: Any, request: pytest.FixtureRequest) -> Iterator[Any]:
+    """A page whose network ends at this machine; any error on it fails the test."""
+    for server in ("served", "jupyterlab"):
+        if server in request.fixturenames:
+            request.getfixturevalue(server)  # so that the page is closed before its server
+    context = browser.new_context(viewport=VIEWPORT, accept_downloads=True)
+    opened = context.new_page()
+    errors: list[str] = []
+    opened.on("pageerror", lambda error: errors.append(str(error)))
+    opened.on(
+        "console",
+        lambda message: (
+            errors.append(message.text)
+            if message.type == "error" or ("[bokeh" in message.text and message.type == "warning")
+            else None
+        ),
+    )
+
+    def only_this_machine(route: Any) -> None:
+        url = route.request.url
+        if url.startswith(("data:", "blob:", "http://localhost", "http://127.0.0.1")):
+            route.continue_()
+        else:
+            opened.blocked.append(url)
+            route.abort()
+
+    opened.blocked = []
+    opened.route("**/*", only_this_machine)
+    opened.set_default_timeout(30_000)
+    yield opened
+    if folder := os.environ.get("EXPLORER_SCREENSHOTS"):
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        opened.screenshot(path=Path(folder) / f"{request.node.name}.png")
+    blocked = opened.blocked
+    context.close()
+    assert "\n".join(errors)[:3000] == ""
+    assert blocked == []
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Path:
+    """The demo's recordings, embedded without any weights, with their map; never changed."""
+    import explorer as ex
+
+    folder = tmp_path_factory.mktemp("demo") / "demo.collection"
+    collection = ex.open(folder, audio=repository / "data" / "demo", timezone="+10:00")
+    collection.embed("spectral", progress=False)
+    collection.project()
+    return folder
+
+
+@pytest.fixture
+def collection(demo: Path, tmp_path: Path) -> Path:
+    """A copy of the demo for one test."""
+    return Path(shutil.copytree(demo, tmp_path / "demo.collection"))
+
+
+@pytest.fixture
+def served(collection: Path) -> Iterator[str]:
+    """Address of the served collection."""
+    code = f"""
+        import explorer as ex
+        from explorer.dashboard.serve import serve
+        serve(ex.open({str(collection)!r}), port=0, show=False,
+              on_ready=lambda url: print("READY", url, flush=True))
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert line.startswith("READY"), "the server did not start"
+        yield line.split()[1]
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+@pytest.fixture
+def jupyterlab(tmp_path: Path) -> Iterator[str]:
+    """Address of a JupyterLab on the test's folder."""
+    if importlib.util.find_spec("jupyterlab") is None:
+        pytest.skip("JupyterLab is not installed")
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    process = subprocess.Popen(
+        [
+            sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root",
+            f"--ServerApp.port={port}", "--ServerApp.port_retries=0", "--IdentityProvider.token=",
+            f"--ServerApp.root_dir={tmp_path}", "--LabApp.news_url=None",
+            "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+        ],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "JUPYTER_CONFIG_DIR": str(tmp_path / ".jupyter")},
+    )  # fmt: skip
+    address = f"http://localhost:{port}"
+    try:
+        _wait_for(f"{address}/api")
+        yield address
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def _wait_for(url: str, limit_s: float = 60) -> None:
+    end = time.monotonic() + limit_s
+    while True:
+        try:
+            urllib.request.urlopen(url, timeout=5)
+            return
+        except OSError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.2)
+
+
+@pytest.fixture
+def lasso() -> Any:
+    """Draw around points of the map: ``lasso(page, xy, rows)`` gives the polygon's corners."""
+    from explorer.dashboard.map import map_limits
+
+    def draw(page: Any, xy: np.ndarray, rows: np.ndarray) -> None:
+        box = page.locator(".chrome").bounding_box()
+        low, high = map_limits(xy)
+        share = (xy[rows] - low) / (high - low)
+        x = box["x"] + share[:, 0] * box["width"]
+        y = box["y"] + (1 - share[:, 1]) * box["height"]
+        middle, radius = (x.mean(), y.mean()), max(np.ptp(x), np.ptp(y)) / 2 + 12
+        angles = np.linspace(0, 2 * np.pi, 25)
+        corners = np.c_[middle[0] + radius * np.cos(angles), middle[1] + radius * np.sin(angles)]
+        page.mouse.move(*corners[0])
+        page.mouse.down()
+        for corner in corners[1:]:
+            page.mouse.move(*corner)
+            page.wait_for_timeout(40)  # Bokeh drops moves that come faster than it draws
+        page.wait_for_timeout(150)
+        page.mouse.up()
+
+    return draw
