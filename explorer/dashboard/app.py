@@ -137,7 +137,7 @@ def make_app(
         root.css_classes = ["explorer-app", state.theme]
 
     state.param.watch(retheme, ["theme"])
-    root.state = state  # for whoever holds the app in a notebook
+    root.state = state  # type: ignore[attr-defined]  # for whoever holds the app in a notebook
     return root
 
 

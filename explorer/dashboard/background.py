@@ -40,10 +40,9 @@ class Desk:
         self._state = state
         document = pn.state.curdoc
         self._document = document if document is not None and document.session_context else None
-        try:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        with contextlib.suppress(RuntimeError):
             self._loop = asyncio.get_running_loop()
-        except RuntimeError:
-            self._loop = None
 
         # A notebook loses what it is sent before it has drawn the app (see `sender` in dom.js).
         self._lock = Lock()
@@ -61,7 +60,7 @@ class Desk:
         """Whether there is an event loop to come back to."""
         return self._document is not None or self._loop is not None
 
-    def soon(self, callback: Callable[..., None], *args: Any) -> None:
+    def soon(self, callback: Callable[..., Any], *args: Any) -> None:
         """Call on the session's own turn; from any thread."""
         turn = partial(self._turn, callback, args)
         with self._lock:
@@ -120,7 +119,7 @@ class Desk:
             raise error
         apply(future.result())
 
-    def _turn(self, callback: Callable[..., None], args: tuple[Any, ...]) -> None:
+    def _turn(self, callback: Callable[..., Any], args: tuple[Any, ...]) -> None:
         with set_curdoc(self._document):
             try:
                 callback(*args)

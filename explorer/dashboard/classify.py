@@ -137,7 +137,7 @@ class ScorePanel(Piece):
         )
 
 
-def advice(state: State) -> str:
+def advice(state: State) -> str:  # noqa: PLR0911 - one sentence per situation
     """One or two sentences: what would help most now."""
     if not state.n_windows:
         return ""

@@ -49,7 +49,7 @@ class Colouring:
         """The same as categories named by their colour, for datashader."""
         unique = list(dict.fromkeys(self.colours))
         to_unique = np.array([unique.index(colour) for colour in self.colours], dtype=np.int16)
-        return pd.Categorical.from_codes(to_unique[self.code], categories=unique)  # type: ignore[arg-type]
+        return pd.Categorical.from_codes(to_unique[self.code], categories=unique)
 
 
 def colouring(state: State) -> Colouring:

@@ -60,7 +60,7 @@ class WindowFacts:
             {"day": self.day[known], "hour": self.hour[known].astype(int), "s": hop[known]}
         )
         seconds = frame.groupby(["day", "hour"])["s"].sum()
-        return {(int(d), int(h)): float(s) / 3600 for (d, h), s in seconds.items()}  # type: ignore[misc]
+        return {(int(d), int(h)): float(s) / 3600 for (d, h), s in seconds.items()}
 
 
 def gather(index: WindowIndex) -> WindowFacts:

@@ -231,10 +231,11 @@ class Gallery(Piece):
         state, facts = self.state, self.state.facts
         assert facts is not None
         scores = state.similar.scores if state.place == "similar" and state.similar else None
+        value: float | None = None
         if scores is not None:
             value = float(scores[position])
-        else:
-            value = None if state.scores is None else float(state.scores[row])
+        elif state.scores is not None:
+            value = float(state.scores[row])
         when = facts.when(row)
         return {
             "row": row,

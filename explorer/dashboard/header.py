@@ -73,7 +73,7 @@ class Header(Piece):
         state.search((name, second), f"{PurePosixPath(name).name} {clock(second)}")
 
     def do_upload(self, name: str, part: int, parts: int, data: str) -> None:
-        """A piece of a sound file from the browser; with the last one, search for what is like it."""
+        """A piece of a sound file from the browser; the last one starts the search."""
         if not (0 <= part < parts <= 4096) or len(self._parts.get(name, ())) != part:
             self._parts.clear()
             raise ParameterError("the file did not arrive whole: drop it once more")

@@ -5,7 +5,7 @@ Pure functions of a collection; they may run in a thread, and they change nothin
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -93,8 +93,19 @@ def rank(scores: NDArray[np.float32]) -> Rows:
     return np.argsort(-scores, kind="stable").astype(np.int64)
 
 
+def borderline(
+    scores: NDArray[np.float32], threshold: float, judged: Iterable[int], k: int = 120
+) -> Rows:
+    """Up to ``k`` windows nearest the threshold that nobody has judged: what to label next."""
+    distance = np.abs(scores - threshold)
+    done = list(judged)
+    distance[done] = np.inf
+    left = min(k, max(0, len(distance) - len(done)))
+    return np.argsort(distance, kind="stable")[:left].astype(np.int64)
+
+
 def typical(collection: Collection, rows: Rows, k: int, run: str | None) -> Rows:
-    """The ``k`` of ``rows`` nearest to their common middle, in row order (all, where k suffices)."""
+    """The ``k`` of ``rows`` nearest to their common middle, in row order; all where k suffices."""
     if len(rows) <= k:
         return rows
     vectors = np.asarray(collection.embeddings(run=run).take(rows), dtype=np.float32)

@@ -134,7 +134,7 @@ class MapView(Viewer):
         low, high = map_limits(xy)
         limits = [(float(low[i]), float(high[i])) for i in (0, 1)]
         self._view = (limits[0][1] - limits[0][0], limits[1][1] - limits[1][0])
-        # A point of no size in each layer: HoloViews maps no columns where there are no points at all.
+        # A point of no size in each layer: HoloViews maps no columns where there is none at all.
         self._unseen = (float(xy[0, 0]), float(xy[0, 1]))
         self._pipes = {name: hv.streams.Pipe(data=None) for name in ("base", "found", "marks")}
         base = hv.DynamicMap(self._base, streams=[self._pipes["base"]])
@@ -230,7 +230,7 @@ class MapView(Viewer):
             styles = state.assigned()
             rows = np.flatnonzero(styles >= 0)
             if len(rows) > MOST_ON_TOP:
-                best = state.learned.scores.max(axis=1)[rows]  # type: ignore[union-attr]
+                best = state.learned.scores.max(axis=1)[rows]
                 rows = rows[np.argsort(-best, kind="stable")[:MOST_ON_TOP]]
             examples = {row for c in state.classes for row in c.positives}
             edge = THEMES[theme]["text"]

@@ -25,7 +25,8 @@ from explorer.audio.spectrogram import (
 )
 
 if TYPE_CHECKING:
-    from explorer.collection.collection import Clip, Collection
+    from explorer.collection.archive import Clip
+    from explorer.collection.collection import Collection
 
 WIDTH_PX, HEIGHT_PX = 320, 208
 KEPT_BYTES = 96 * 2**20

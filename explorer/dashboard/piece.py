@@ -38,9 +38,7 @@ class Piece(pn.custom.JSComponent):
         Where its heavy work goes.
     """
 
-    whole_page = param.Boolean(
-        default=True, doc="False in a notebook, which has a life of its own."
-    )
+    whole_page = param.Boolean(default=True, doc="False in a notebook, with its own keys.")
 
     _esm = "export function render() { return document.createElement('div') }"
     _stylesheets: ClassVar[list[str]] = []

@@ -105,14 +105,14 @@ def make_server(
     accounts = None if users is None else read_users(users)
     if accounts is None and not _is_local(address):
         log.warning(
-            "anybody who can reach %s can listen and label: give a file of users to keep others out",
+            "anybody who can reach %s can listen and label: give a file of users to stop that",
             address,
         )
     hv.extension("bokeh", logo=False)
     pn.config.raw_css = [PAGE_CSS]
     pn.config.exception_handler = _report
     log_out = "/logout" if accounts else ""
-    pages: dict[str, Callable[[], Any]] = {}
+    pages: dict[str, Any] = {}
     home = "/" if len(opened) > 1 else ""
     for name, collection in _slugs(opened).items():
         pages[name] = _page(collection, home=home, log_out=log_out)
@@ -173,7 +173,7 @@ def read_users(path: str | Path) -> Mapping[str, str]:
         raise ParameterError(
             f'{path}: write names and passwords, such as {{"ada": "a long password"}}'
         )
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 def _page(collection: Collection, *, home: str, log_out: str) -> Callable[[], Any]:

@@ -9,9 +9,7 @@ and notebooks it runs at once, in the app in a thread (`explorer.dashboard.backg
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,10 +21,19 @@ from explorer.dashboard.learning import (
     Learned,
     Rows,
     assign,
+    borderline,
     learn,
     rank,
     spread,
     typical,
+)
+from explorer.dashboard.records import (
+    Notice,
+    Similar,
+    SoundClass,
+    Step,
+    clean_name,
+    sound_classes,
 )
 from explorer.errors import ParameterError
 
@@ -37,11 +44,10 @@ DEFAULT_THRESHOLD = 0.5
 MOST_EXAMPLES_AT_ONCE = 60
 """A class begins with clear examples: of a larger selection only the most typical are taken."""
 
-LONGEST_NAME = 60
 SIMILAR = 300
 
-COLOURS_BY = ("class", "score", "site", "hour")
-PLACES = ("sample", "ranked", "selection", "similar", "borderline", "unsure", "labelled")
+COLOURS_BY = ["class", "score", "site", "hour"]
+PLACES = ["sample", "ranked", "selection", "similar", "borderline", "unsure", "labelled"]
 
 Runner = Callable[[Callable[[], Any], Callable[[Any], None], str], None]
 
@@ -49,45 +55,6 @@ Runner = Callable[[Callable[[], Any], Callable[[Any], None], str], None]
 def at_once(compute: Callable[[], Any], apply: Callable[[Any], None], doing: str) -> None:
     """Run a piece of work here and now."""
     apply(compute())
-
-
-@dataclass(frozen=True)
-class SoundClass:
-    """A class as the screen shows it; ``found`` is None until it has a positive example."""
-
-    name: str
-    style: int
-    positives: tuple[int, ...]
-    negatives: tuple[int, ...]
-    unsure: tuple[int, ...]
-    found: int | None
-    threshold: float
-
-
-@dataclass(frozen=True)
-class Similar:
-    """The windows most like a sound: ``title`` says which one."""
-
-    title: str
-    rows: Rows
-    scores: Any
-
-
-@dataclass(frozen=True)
-class Notice:
-    """A sentence for the person at the screen; ``number`` makes two equal sentences differ."""
-
-    text: str
-    kind: str = "info"
-    number: int = 0
-
-
-@dataclass(frozen=True)
-class Step:
-    """One thing done, in words, and the label events that undoing it takes back."""
-
-    said: str
-    events: tuple[int, ...]
 
 
 class State(param.Parameterized):
@@ -112,22 +79,22 @@ class State(param.Parameterized):
     >>> state.listing("ranked")[:9]                           # doctest: +SKIP
     """
 
-    selection = param.Array(doc="Selected rows, ascending.")
+    selection: Any = param.Array(doc="Selected rows, ascending.")
     focus = param.Integer(default=None, allow_None=True, doc="Row of the card in focus.")
     classes = param.List(doc="SoundClass objects, in order of their first label.")
     active = param.String(default=None, allow_None=True, doc="Name of the class being worked on.")
-    learned = param.ClassSelector(class_=Learned, doc="Labels, classes and scores.")
-    ranking = param.Array(doc="All rows by the active class's score, best first.")
-    similar = param.ClassSelector(class_=Similar, default=None, allow_None=True)
-    place = param.Selector(default="sample", objects=PLACES, doc="What the gallery shows.")
-    colour_by = param.Selector(default="class", objects=COLOURS_BY)
-    theme = param.Selector(default="light", objects=["light", "dark"])
-    xy = param.Array(default=None, allow_None=True, doc="Projection [n, 2]; None until made.")
+    learned: Any = param.ClassSelector(class_=Learned, doc="Labels, classes and scores.")
+    ranking: Any = param.Array(doc="All rows by the active class's score, best first.")
+    similar: Any = param.ClassSelector(class_=Similar, default=None, allow_None=True)
+    place: Any = param.Selector(default="sample", objects=PLACES, doc="What the gallery shows.")
+    colour_by: Any = param.Selector(default="class", objects=COLOURS_BY)
+    theme: Any = param.Selector(default="light", objects=["light", "dark"])
+    xy: Any = param.Array(default=None, allow_None=True, doc="Projection [n, 2]; None until made.")
     progress = param.Number(default=None, allow_None=True, doc="Of the projection, 0 to 1.")
     doing = param.String(default="", doc="What the projection is at, in words.")
     busy = param.String(default="", doc="What is being worked on, in words.")
     steps = param.List(doc="What can be undone, oldest first.")
-    notice = param.ClassSelector(class_=Notice, default=None, allow_None=True)
+    notice: Any = param.ClassSelector(class_=Notice, default=None, allow_None=True)
 
     def __init__(
         self,
@@ -209,7 +176,8 @@ class State(param.Parameterized):
         if place == "similar":
             return _no_rows() if self.similar is None else self.similar.rows
         if place == "borderline":
-            return _no_rows() if scores is None else self._borderline(scores)
+            judged = self.learned.judgements.get(self.active or "", {})
+            return _no_rows() if scores is None else borderline(scores, self.threshold, judged)
         if place == "selection":
             rows = self.selection
             return rows if scores is None else rows[np.argsort(-scores[rows], kind="stable")]
@@ -318,8 +286,8 @@ class State(param.Parameterized):
         new = clean_name(new)
         if new == old:
             return
-        own = {row: j for row, j in self.learned.judgements.get(old, {}).items()}
-        own = {row: j for row, j in own.items() if (old, row) in self.learned.events}
+        said = self.learned.judgements.get(old, {})
+        own = {row: j for row, j in said.items() if (old, row) in self.learned.events}
         if not own:
             raise ParameterError(f"{self.user} has no labels of {old}, so there is none to rename")
         if new not in self._styles:
@@ -366,8 +334,6 @@ class State(param.Parameterized):
     # --- within -----------------------------------------------------------------------------
 
     def _apply(self, learned: Learned, **then: Any) -> None:
-        for name in learned.judgements:
-            self._style(name)
         classes = self._classes_now(learned)
         names = [c.name for c in classes]
         active = then.pop("active", self.active)
@@ -406,59 +372,14 @@ class State(param.Parameterized):
         return {name: self._thresholds.get(name, DEFAULT_THRESHOLD) for name in self._styles}
 
     def _classes_now(self, learned: Learned) -> list[SoundClass]:
-        made = []
-        for name, said in learned.judgements.items():
-            threshold = self._thresholds.get(name, DEFAULT_THRESHOLD)
-            found = None
-            if learned.scores is not None and name in learned.classes:
-                column = learned.scores[:, learned.classes.index(name)]
-                found = int(np.count_nonzero(column >= threshold))
-            rows = {
-                kind: tuple(row for row, judgement in said.items() if judgement == kind)
-                for kind in ("positive", "negative", "unsure")
-            }
-            made.append(
-                SoundClass(
-                    name,
-                    self._style(name),
-                    rows["positive"],
-                    rows["negative"],
-                    rows["unsure"],
-                    found,
-                    threshold,
-                )
-            )
-        return made
-
-    def _borderline(self, scores: Any) -> Rows:
-        """Windows nearest the threshold that nobody has judged: what to label next."""
-        judged = list(self.learned.judgements.get(self.active or "", {}))
-        distance = np.abs(scores - self.threshold)
-        distance[judged] = np.inf
-        k = min(120, max(0, len(distance) - len(judged)))
-        return np.argsort(distance, kind="stable")[:k].astype(np.int64)
+        for name in learned.judgements:
+            self._style(name)
+        return sound_classes(learned, self._styles, self._thresholds_now())
 
     def _facts(self) -> WindowFacts:
         if self.facts is None:
             raise ParameterError("this collection has not been embedded yet")
         return self.facts
-
-
-def clean_name(name: str) -> str:
-    """A class name as it is kept: one line, no control signs, at most 60 letters.
-
-    Examples
-    --------
-    >>> clean_name("  fish   grunt ")
-    'fish grunt'
-    """
-    visible = "".join(c if unicodedata.category(c)[0] != "C" else " " for c in name)
-    cleaned = " ".join(visible.split())
-    if not cleaned:
-        raise ParameterError("a class needs a name, such as “grunt” or “Junco trill”")
-    if len(cleaned) > LONGEST_NAME:
-        raise ParameterError(f"a class name has at most {LONGEST_NAME} letters")
-    return cleaned
 
 
 def _no_rows() -> Rows:

@@ -27,6 +27,7 @@ CHROMIUM = next(
     None,
 )
 VIEWPORT = {"width": 1440, "height": 900}
+MOST_SERVED = 14
 
 
 def pytest_collection_modifyitems(items: list[Any]) -> None:
@@ -108,19 +109,19 @@ def demo(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Path:
     return folder
 
 
-@pytest.fixture
-def collection(demo: Path, tmp_path: Path) -> Path:
-    """A copy of the demo for one test."""
-    return Path(shutil.copytree(demo, tmp_path / "demo.collection"))
-
-
-@pytest.fixture
-def served(collection: Path) -> Iterator[str]:
-    """Address of the served collection."""
+@pytest.fixture(scope="session")
+def server(
+    demo: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[list[tuple[str, Path]]]:
+    """One server with a copy of the demo for each test: (address, collection) pairs to take."""
+    folder = tmp_path_factory.mktemp("served")
+    copies = [
+        Path(shutil.copytree(demo, folder / f"reef-{i}.collection")) for i in range(MOST_SERVED)
+    ]
     code = f"""
         import explorer as ex
         from explorer.dashboard.serve import serve
-        serve(ex.open({str(collection)!r}), port=0, show=False,
+        serve([ex.open(path) for path in {[str(path) for path in copies]!r}], port=0, show=False,
               on_ready=lambda url: print("READY", url, flush=True))
     """
     process = subprocess.Popen(
@@ -130,10 +131,29 @@ def served(collection: Path) -> Iterator[str]:
         assert process.stdout is not None
         line = process.stdout.readline()
         assert line.startswith("READY"), "the server did not start"
-        yield line.split()[1]
+        url = line.split()[1]
+        yield [(f"{url}{path.stem}", path) for path in copies]
     finally:
         process.terminate()
         process.wait(10)
+
+
+@pytest.fixture
+def pair(server: list[tuple[str, Path]]) -> tuple[str, Path]:
+    """A served collection that no other test has touched."""
+    return server.pop()
+
+
+@pytest.fixture
+def served(pair: tuple[str, Path]) -> str:
+    """Address of the served collection."""
+    return pair[0]
+
+
+@pytest.fixture
+def collection(pair: tuple[str, Path]) -> Path:
+    """Folder of the served collection."""
+    return pair[1]
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 
@@ -25,7 +26,8 @@ def notebook(path, source):
     )
 
 
-def test_the_app_works_in_jupyterlab_without_a_network(page, jupyterlab, collection, tmp_path):
+def test_the_app_works_in_jupyterlab_without_a_network(page, jupyterlab, demo, tmp_path):
+    collection = shutil.copytree(demo, tmp_path / "reef.collection")
     notebook(
         tmp_path / "look.ipynb",
         f"import explorer as ex\nreef = ex.open({str(collection)!r})\nreef.explore(user='ada')",

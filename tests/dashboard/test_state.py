@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from explorer.dashboard.state import State, clean_name
+from explorer.dashboard.records import clean_name
+from explorer.dashboard.state import State
 from explorer.errors import ParameterError
 
 
@@ -151,7 +152,7 @@ def test_two_sessions_share_labels_but_not_what_they_look_at(fake):
     ben.judge([1], "negative", "grunt")
     assert ada.judgement(1) == "positive"
     assert set(collection.label_rows()["who"]) == {"ada", "ben"}
-    with pytest.raises(ParameterError, match="nothing to undo|no label"):
+    with pytest.raises(ParameterError, match=r"nothing to undo|no label"):
         ben.remove_example([2], "grunt")
 
 
@@ -170,7 +171,7 @@ def test_the_answer_to_an_earlier_gesture_does_not_overwrite_a_later_one(state):
 
 @pytest.mark.parametrize("action", ["judge", "new_class", "threshold", "select"])
 def test_what_cannot_be_done_says_why(state, action):
-    with pytest.raises(ParameterError, match="class first|nothing is selected|is not one"):
+    with pytest.raises(ParameterError, match=r"class first|nothing is selected|is not one"):
         if action == "judge":
             state.judge([1], "positive")
         elif action == "new_class":

@@ -1,0 +1,99 @@
+"""What the screen speaks of, as plain records: classes, searches, notices, and undoable steps."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from explorer.dashboard.learning import Learned, Rows
+from explorer.errors import ParameterError
+
+LONGEST_NAME = 60
+
+
+@dataclass(frozen=True)
+class SoundClass:
+    """A class as the screen shows it; ``found`` is None until it has a positive example."""
+
+    name: str
+    style: int
+    positives: tuple[int, ...]
+    negatives: tuple[int, ...]
+    unsure: tuple[int, ...]
+    found: int | None
+    threshold: float
+
+
+@dataclass(frozen=True)
+class Similar:
+    """The windows most like a sound: ``title`` says which one."""
+
+    title: str
+    rows: Rows
+    scores: Any
+
+
+@dataclass(frozen=True)
+class Notice:
+    """A sentence for the person at the screen; ``number`` makes two equal sentences differ."""
+
+    text: str
+    kind: str = "info"
+    number: int = 0
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing done, in words, and the label events that undoing it takes back."""
+
+    said: str
+    events: tuple[int, ...]
+
+
+def clean_name(name: str) -> str:
+    """A class name as it is kept: one line, no control signs, at most 60 letters.
+
+    Examples
+    --------
+    >>> clean_name("  fish   grunt ")
+    'fish grunt'
+    """
+    visible = "".join(c if unicodedata.category(c)[0] != "C" else " " for c in name)
+    cleaned = " ".join(visible.split())
+    if not cleaned:
+        raise ParameterError("a class needs a name, such as “grunt” or “Junco trill”")
+    if len(cleaned) > LONGEST_NAME:
+        raise ParameterError(f"a class name has at most {LONGEST_NAME} letters")
+    return cleaned
+
+
+def sound_classes(
+    learned: Learned, styles: Mapping[str, int], thresholds: Mapping[str, float]
+) -> list[SoundClass]:
+    """The classes that the labels speak of, in the order in which they were first labelled."""
+    made = []
+    for name, said in learned.judgements.items():
+        found = None
+        if learned.scores is not None and name in learned.classes:
+            column = learned.scores[:, learned.classes.index(name)]
+            found = int(np.count_nonzero(column >= thresholds[name]))
+        by = {
+            kind: tuple(row for row, judgement in said.items() if judgement == kind)
+            for kind in ("positive", "negative", "unsure")
+        }
+        made.append(
+            SoundClass(
+                name,
+                styles[name],
+                by["positive"],
+                by["negative"],
+                by["unsure"],
+                found,
+                thresholds[name],
+            )
+        )
+    return made
