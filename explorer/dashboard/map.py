@@ -142,7 +142,8 @@ class MapView(Viewer):
             shade = datashade(
                 base, aggregator=ds.count_cat("kind"), color_key=COLOUR_KEY, min_alpha=90
             )
-            base = dynspread(shade, max_px=3, threshold=0.6)
+            # The classes panel and the chrome say what the colours mean; a legend here breaks.
+            base = dynspread(shade, max_px=3, threshold=0.6).opts(hv.opts.RGB(show_legend=False))
         found = hv.DynamicMap(self._found, streams=[self._pipes["found"]])
         marks = hv.DynamicMap(self._marks, streams=[self._pipes["marks"]])
         hv.streams.Lasso(source=base).add_subscriber(self._on_lasso)

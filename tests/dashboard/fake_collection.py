@@ -127,6 +127,9 @@ class FakeCollection:
             end_s=start + WINDOW_S,
         )
 
+    def prepared(self, run: str | None = None) -> None:
+        """As Collection.prepared."""
+
     def embeddings(self, run: str | None = None) -> Any:
         """As Collection.embeddings, as far as ``take``."""
         return SimpleNamespace(take=lambda rows: self._vectors[rows])
