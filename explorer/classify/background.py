@@ -3,8 +3,9 @@
 Four examples say little about what a class is, but thousands of unlabelled windows say a lot about
 what every window of the place has in common. The background holds that, learnt once for a run:
 
-1. **Root.** The square root of each entry, with its sign: pooled activations have long tails, and
-   a few large entries would decide everything.
+1. **Root.** The square root of embeddings that are never negative (the pooled activations of
+   BirdNET): they have long tails, and a few large entries would decide everything. Embeddings with
+   negative values are left as they are, as a root with signs tears values near zero apart.
 2. **Centre and whiten a little.** The mean is taken off and the covariance divided out, after the
    sixth largest of its eigenvalues is added to all of them: the few directions in which everything
    varies (rain, the recorder) count for less, and those that are only noise are not blown up. Full
@@ -73,6 +74,8 @@ class Background:
     ----------
     n_rows
         Windows in the run when it was fitted.
+    rooted
+        Whether the square root is taken first.
     mean
         float32 ``[dimension]``.
     whitening
@@ -89,6 +92,7 @@ class Background:
     """
 
     n_rows: int
+    rooted: bool
     mean: torch.Tensor
     whitening: torch.Tensor
     landmarks: torch.Tensor
@@ -109,21 +113,22 @@ class Background:
             raise ParameterError(
                 f"a background needs at least one finite embedding; {total} windows hold none"
             )
-        rows = _signed_root(sample)
+        rooted = bool((sample >= 0).all())
+        rows = _signed_root(sample) if rooted else sample
         mean = rows.mean(dim=0)
         whitening = _whitening(rows - mean)
         chosen = np.random.default_rng(seed).permutation(len(rows))[:LANDMARKS]
         chosen.sort()
-        plain = cls(total, mean, whitening, torch.zeros(0, len(mean)))
+        plain = cls(total, rooted, mean, whitening, torch.zeros(0, len(mean)))
         landmarks = plain.transform(sample[torch.from_numpy(chosen)])
         # Half precision on disk and in use alike, so that a loaded background scores the same.
-        return cls(total, mean, whitening, landmarks.half().float())
+        return cls(total, rooted, mean, whitening, landmarks.half().float())
 
     @classmethod
     def plain(cls, dimension: int) -> Background:
         """A geometry that only brings vectors to length one, for want of any background."""
         nothing = torch.zeros(0, dimension)
-        return cls(0, torch.zeros(dimension), torch.eye(dimension), nothing)
+        return cls(0, False, torch.zeros(dimension), torch.eye(dimension), nothing)
 
     @property
     def dimension(self) -> int:
@@ -138,7 +143,7 @@ class Background:
     @cached_property
     def digest(self) -> str:
         """A name for exactly this geometry (hexadecimal)."""
-        total = hashlib.sha256()
+        total = hashlib.sha256(f"{self.rooted}".encode())
         for tensor in (self.mean, self.whitening, self.landmarks):
             total.update(tensor.contiguous().numpy().tobytes())
         return total.hexdigest()[:16]
@@ -160,7 +165,7 @@ class Background:
         finite = torch.isfinite(rows).all(dim=1, keepdim=True)
         if not finite.all():
             rows = torch.where(finite, rows, 0.0)
-        moved = (_signed_root(rows) - self.mean) @ self.whitening
+        moved = ((_signed_root(rows) if self.rooted else rows) - self.mean) @ self.whitening
         length = torch.linalg.vector_norm(moved, dim=1, keepdim=True)
         return torch.where(finite & (length > 0), moved / length.clamp(min=1e-12), 0.0)
 
@@ -219,7 +224,7 @@ class Background:
 
     def about(self) -> dict[str, object]:
         """What is saved beside the arrays, as JSON values."""
-        return {"n_rows": self.n_rows}
+        return {"n_rows": self.n_rows, "rooted": self.rooted}
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """The arrays by name, as they are saved."""
@@ -234,6 +239,7 @@ class Background:
         """The background that `tensors` was called on."""
         return cls(
             n_rows=int(cast(int, about["n_rows"])),
+            rooted=bool(about.get("rooted", True)),
             mean=tensors["mean"],
             whitening=tensors["whitening"],
             landmarks=tensors["landmarks"].float(),
@@ -281,14 +287,12 @@ class Prepared:
         held = (self.vectors, self.density, self.finite, *self._columns.values())
         return sum(tensor.numel() * tensor.element_size() for tensor in held)
 
-    def likeness(self, queries: torch.Tensor) -> torch.Tensor:
-        """Cosine of every window to every query ``[q, dimension]``: float32 ``[n, q]``.
+    def likeness(self, queries: torch.Tensor) -> list[torch.Tensor]:
+        """Cosine of every window to each query of ``[q, dimension]``: q columns, float32 ``[n]``.
 
         The last 64 columns are kept: after a click only the class that changed is computed.
         """
         keys = [query.numpy().tobytes() for query in queries]
-        if not keys:
-            return torch.zeros(len(self), 0)
         with self._lock:
             known = {key: self._columns[key] for key in keys if key in self._columns}
         new = {key: at for at, key in enumerate(keys) if key not in known}
@@ -300,7 +304,7 @@ class Prepared:
                 self._columns.move_to_end(key)
             while len(self._columns) > KEPT_COLUMNS:
                 self._columns.popitem(last=False)
-        return torch.stack([known[key] for key in keys], dim=1)
+        return [known[key] for key in keys]
 
     def _products(self, queries: torch.Tensor) -> torch.Tensor:
         """Cosines ``[q, n]``, widened to float32 a block at a time: it stays in the cache."""
@@ -313,6 +317,7 @@ class Prepared:
 
 
 def _signed_root(rows: torch.Tensor) -> torch.Tensor:
+    # With its sign, as embeddings seen later may dip below zero where those of the fit did not.
     return rows.abs().sqrt().copysign(rows)
 
 
