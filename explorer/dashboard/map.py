@@ -7,6 +7,7 @@ are points on top: a hybrid that stays quick at a million windows.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -31,6 +32,9 @@ from explorer.dashboard.state import COLOURS_BY, State
 
 MOST_POINTS = 20_000
 MOST_ON_TOP = 2_000
+# Datashader looks for the least count of a view in which there is nothing to count.
+warnings.filterwarnings("ignore", "All-NaN slice", RuntimeWarning, "datashader")
+
 FIGURE_NAME = "explorer-map"
 TAP_REACH = 0.03
 """A tap picks the nearest window within this share of the map that is in view."""
@@ -136,15 +140,16 @@ class MapView(Viewer):
         self._view = (limits[0][1] - limits[0][0], limits[1][1] - limits[1][0])
         # A point of no size in each layer: HoloViews maps no columns where there is none at all.
         self._unseen = (float(xy[0, 0]), float(xy[0, 1]))
-        self._pipes = {name: hv.streams.Pipe(data=None) for name in ("base", "found", "marks")}
-        base = hv.DynamicMap(self._base, streams=[self._pipes["base"]])
+        # One stream for two layers: each trigger redraws the whole overlay.
+        self._pipes = {name: hv.streams.Pipe(data=None) for name in ("colours", "marks")}
+        base = hv.DynamicMap(self._base, streams=[self._pipes["colours"]])
         if len(xy) > MOST_POINTS:
             shade = datashade(
                 base, aggregator=ds.count_cat("kind"), color_key=COLOUR_KEY, min_alpha=90
             )
             # The classes panel and the chrome say what the colours mean; a legend here breaks.
             base = dynspread(shade, max_px=3, threshold=0.6).opts(hv.opts.RGB(show_legend=False))
-        found = hv.DynamicMap(self._found, streams=[self._pipes["found"]])
+        found = hv.DynamicMap(self._found, streams=[self._pipes["colours"]])
         marks = hv.DynamicMap(self._marks, streams=[self._pipes["marks"]])
         hv.streams.Lasso(source=base).add_subscriber(self._on_lasso)
         hv.streams.BoundsXY(source=base).add_subscriber(self._on_box)
@@ -281,8 +286,7 @@ class MapView(Viewer):
     def _recolour(self, *_: Any) -> None:
         if self._pane.object is None:
             return
-        self._pipes["base"].send(None)
-        self._pipes["found"].send(None)
+        self._pipes["colours"].send(None)
 
     def _mark(self, *events: Any) -> None:
         if self._pane.object is not None:

@@ -19,6 +19,7 @@ export function render({model, view, el}) {
     h('header', {}, title, tools), tabs, page, h('footer', {}, hints, paging), help, audio)
 
   const pictures = new Map(), asked = new Set(), sounds = new Map(), nodes = new Map()
+  let view_drawn = ''
   let focus = null, playing = null, wish = null, tick = 0
 
   // --- pictures ----------------------------------------------------------------------------
@@ -236,6 +237,8 @@ export function render({model, view, el}) {
     }
     if (!nodes.has(playing)) stop(); else if (playing !== null) mark_playing(!audio.paused)
     const rows = model.cards.map(c => c.row)
+    const view_now = `${model.place}/${model.target?.name ?? ''}/${model.like}`
+    if (view_now !== view_drawn) { view_drawn = view_now; if (nodes.size && focus !== null) land ??= 'first' }
     if (land) { focus = land === 'first' ? rows[0] : rows.at(-1); land = null }
     set_focus(rows.includes(focus) ? focus : rows[0] ?? null, {scroll: false, tell: !rows.includes(focus) && focus !== null})
     if (!table) ask_pictures()

@@ -34,8 +34,16 @@ export function render({model, view, el}) {
       onclick: () => choose(key)}, icon(key), h('span', {}, key))),
       h('button', {title: 'Show the whole map', 'aria-label': 'Show the whole map', onclick: () => figure()?.reset.emit()}, icon('reset')))
   }
+  function tint_outline() {
+    const accent = getComputedStyle(root).getPropertyValue('--accent').trim()
+    for (const type of ['LassoSelectTool', 'BoxSelectTool']) {
+      const overlay = tool(type)?.overlay
+      if (overlay && accent) { overlay.line_color = accent; overlay.fill_color = accent }
+    }
+  }
   function draw() {
     const ready = model.ready
+    tint_outline()
     const button = h('button', {class: 'pill', 'aria-haspopup': 'menu', onclick: () => menu(button,
       model.colours.map(by => ({label: by, value: by, chosen: by === model.colour_by})), by => send('colour', {by}))},
       h('span', {class: 'quiet'}, 'colour'), model.colour_by, icon('down', 12))

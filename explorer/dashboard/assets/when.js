@@ -13,15 +13,15 @@ export function render({model}) {
     plot.style.display = has ? '' : 'none'
     empty.hidden = has
     empty.textContent = model.says_empty
-    says.textContent = has ? 'per recorded hour' : ''
     root.style.setProperty('--mine', `var(--class-${model.style % 8})`)
-    if (!has) return
+    if (!has) { says.textContent = ''; return }
     const width = plot.clientWidth || 260, height = plot.clientHeight || 110
     plot.setAttribute('viewBox', `0 0 ${width} ${height}`)
     const left = 42, base = height - 17, top = 6
     const step = (width - left) / 24
     const rates = model.rates
     const most = Math.max(1e-9, ...rates.flat().filter(x => x !== null))
+    says.textContent = most < 1e-6 ? 'never' : `up to ${most.toFixed(most < 10 ? 1 : 0)} per recorded hour`
     const marks = []
     if (days.length <= 2) {
       // One or two days: bars tell more than shades.
