@@ -36,7 +36,7 @@ from numpy.typing import ArrayLike
 
 from explorer.classify import weights
 from explorer.errors import ParameterError
-from explorer.space.blocks import Block, Corpus, as_float32, evenly_spaced, iterate_blocks
+from explorer.space.blocks import Block, Corpus, as_float32, evenly_spaced, iterate_blocks, widened
 from explorer.space.parallel import in_order
 
 FORMAT = "explorer background"
@@ -307,10 +307,14 @@ class Prepared:
         return [known[key] for key in keys]
 
     def _products(self, queries: torch.Tensor) -> torch.Tensor:
-        """Cosines ``[q, n]``, widened to float32 a block at a time: it stays in the cache."""
+        """Cosines ``[q, n]`` in float32."""
 
         def one(start: int) -> torch.Tensor:
-            return queries @ self.vectors[start : start + PREPARE_ROWS].float().T
+            vectors = self.vectors[start : start + PREPARE_ROWS]
+            out = torch.empty(len(queries), len(vectors))
+            for part, rows in widened(vectors):
+                out[:, part] = queries @ rows.T
+            return out
 
         parts = list(in_order(one, range(0, len(self), PREPARE_ROWS)))
         return torch.cat(parts, dim=1) if parts else torch.zeros(len(queries), 0)

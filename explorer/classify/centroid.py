@@ -24,7 +24,7 @@ from numpy.typing import ArrayLike, NDArray
 from explorer.classify import weights
 from explorer.classify.background import Background, Prepared
 from explorer.errors import ParameterError
-from explorer.space.blocks import Block, Corpus, as_float32, as_numpy, iterate_blocks
+from explorer.space.blocks import Block, Corpus, as_float32, as_numpy, iterate_blocks, widened
 from explorer.space.parallel import in_order
 
 Method = Literal["relative", "birb", "birb_of_unit"]
@@ -305,10 +305,13 @@ class NearestCentroid:
             embeddings = embeddings.source
 
         def one(block: Block) -> NDArray[np.float32]:
-            rows = as_float32(block[1])
-            cosine = _unit(rows) @ self.centroids.T
-            finite = torch.isfinite(rows).all(dim=1, keepdim=True)
-            return cast("NDArray[np.float32]", torch.where(finite, cosine.clamp(-1, 1), -2).numpy())
+            out = torch.empty(len(block[1]), len(self.classes))
+            for part, rows in widened(block[1]):
+                cosine = rows @ self.centroids.T
+                length = torch.linalg.vector_norm(rows, dim=1, keepdim=True)
+                cosine = (cosine / torch.where(length > 0, length, 1.0)).clamp_(-1, 1)
+                out[part] = torch.where(torch.isfinite(length), cosine, -2.0)
+            return cast("NDArray[np.float32]", out.numpy())
 
         empty = np.zeros((0, len(self.classes)), np.float32)
         return np.concatenate([empty, *in_order(one, iterate_blocks(embeddings, READ_ROWS))])

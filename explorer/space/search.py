@@ -17,7 +17,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from explorer.errors import ParameterError
-from explorer.space.blocks import Block, Corpus, as_float32, as_numpy, iterate_blocks
+from explorer.space.blocks import Block, Corpus, as_numpy, iterate_blocks, widened
 from explorer.space.parallel import in_order
 
 Metric = Literal["cosine", "dot", "euclidean"]
@@ -103,7 +103,8 @@ def top_k(
         return replace(found, row=first_row + position)
 
     for found in in_order(candidates, iterate_blocks(corpus, rows_at_once)):
-        best = best.best(found, k)
+        if len(found.query):
+            best = best.best(found, k)
     numbers_found, scores = best.table()
     if metric == "euclidean":
         scores = np.sqrt(-scores)
@@ -194,13 +195,14 @@ class _Scorer:
         """Every row of the block that may be among the k best of a query; rows count from 0."""
         if not len(block):
             return _Pairs.none(len(self.queries))
-        score, error = self._quick(as_float32(block))
-        # A row can be among the k best only if its upper bound reaches k lower bounds.
-        needed = torch.from_numpy(floor).float()[:, None]
-        if len(block) >= k:
-            sure = torch.topk(score - error, k, dim=1).values[:, -1:]
-            needed = torch.maximum(needed, sure)
-        query, position = torch.nonzero((score + error >= needed) & (score > -torch.inf)).T.numpy()
+        score, error = self._quick(block)
+        # A row can be among the k best only if its upper bound reaches the k-th best so far, or k
+        # lower bounds of its own block where too many rows do.
+        upper = score + error
+        possible = upper >= torch.from_numpy(floor).float()[:, None]
+        if len(block) > k and int(possible.sum()) > 4 * k * len(self.queries):
+            possible &= upper >= torch.topk(score - error, k, dim=1).values[:, -1:]
+        query, position = torch.nonzero(possible & (score > -torch.inf)).T.numpy()
         exact = np.empty(len(query))
         step = max(1, EXACT_CELLS // block.shape[1])
         for start in range(0, len(query), step):
@@ -208,10 +210,13 @@ class _Scorer:
             exact[part] = self._exact(block[position[part]].astype(np.float64), query[part])
         return _Pairs(query, position, exact, len(self.queries))
 
-    def _quick(self, block: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def _quick(self, block: NDArray[np.generic]) -> tuple[torch.Tensor, torch.Tensor]:
         """Similarity ``[n_queries, rows]`` and a bound on its error; -inf where not finite."""
-        dot = self.quick_queries @ block.T
-        length = torch.linalg.vector_norm(block, dim=1)
+        dot = torch.empty(len(self.queries), len(block))
+        length = torch.empty(len(block))
+        for part, rows in widened(block):
+            dot[:, part] = self.quick_queries @ rows.T
+            length[part] = torch.linalg.vector_norm(rows, dim=1)
         if self.metric == "cosine":
             score = dot / torch.where(length > 0, length, 1.0)
             error = torch.full((1, 1), FLOAT32_ERROR)
