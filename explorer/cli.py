@@ -6,6 +6,7 @@ Nothing heavy is imported at the top: ``explorer --help`` must answer at once.
 from __future__ import annotations
 
 import sys
+import threading
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -112,7 +113,12 @@ def demo(
     from explorer.collection.demo import open_demo  # noqa: PLC0415
 
     typer.echo("The sounds of this demo are synthetic: made by arithmetic, no animal was recorded.")
+    from explorer.space.projection import warm_up  # noqa: PLC0415
+
     collection = open_demo(path)
+    if collection.run is None:
+        # The first map after an installation compiles for ten seconds: that may as well be now.
+        threading.Thread(target=warm_up, daemon=True).start()
     _embed(collection, encoder=encoder)
     _project(collection)
     if serve:
