@@ -44,9 +44,9 @@ def pytest_collection_modifyitems(items: list[Any]) -> None:
                 item.add_marker(pytest.mark.skip(reason=" and ".join(missing)))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """Headless Chromium."""
+    """Headless Chromium; not for the whole session, because its event loop shows to other tests."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:

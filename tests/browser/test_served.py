@@ -39,8 +39,8 @@ def coloured(page):
     return page.evaluate(
         """() => {
           const figure = Bokeh.documents[0].get_model_by_name('explorer-map')
-          const found = figure.renderers.find(r => r.data_source?.data.marker)
-          return [...found.data_source.data.size].filter(size => size > 0).length
+          const size = figure.renderers[1].data_source.data.size  // none where nothing is found
+          return size ? [...size].filter(size => size > 0).length : 0
         }"""
     )
 

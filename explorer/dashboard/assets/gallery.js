@@ -101,8 +101,7 @@ export function render({model, view, el}) {
     }
     if (row === null) return
     if (scroll) nodes.get(row)?.scrollIntoView({block: 'nearest'})
-    clearTimeout(telling)
-    if (tell) telling = setTimeout(() => send('focus', {row}), 60)
+    if (tell) { clearTimeout(telling); telling = setTimeout(() => send('focus', {row}), 60) }
   }
   function move(step) {
     const rows = model.cards.map(c => c.row)
@@ -239,8 +238,11 @@ export function render({model, view, el}) {
     const rows = model.cards.map(c => c.row)
     const view_now = `${model.place}/${model.target?.name ?? ''}/${model.like}`
     if (view_now !== view_drawn) { view_drawn = view_now; if (nodes.size && focus !== null) land ??= 'first' }
+    // Python hears of a focus that follows from the person's own, not of the very first one.
+    const was = focus
     if (land) { focus = land === 'first' ? rows[0] : rows.at(-1); land = null }
-    set_focus(rows.includes(focus) ? focus : rows[0] ?? null, {scroll: false, tell: !rows.includes(focus) && focus !== null})
+    if (!rows.includes(focus)) focus = rows[0] ?? null
+    set_focus(focus, {scroll: false, tell: was !== null && focus !== null && focus !== was})
     if (!table) ask_pictures()
     draw_paging()
   }
