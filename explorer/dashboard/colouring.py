@@ -37,13 +37,22 @@ COLOUR_KEY = _all_colours()
 """Every colour that a window can have, by its own name: datashader's key of categories."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Colouring:
     """One colour per window: ``colours[code]``; ``code`` is int [n_windows]."""
 
     by: str
     code: NDArray[np.int16]
     colours: tuple[str, ...]
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Colouring)
+            and self.colours == other.colours
+            and np.array_equal(self.code, other.code)
+        )
+
+    __hash__ = None  # type: ignore[assignment]
 
     def categories(self) -> pd.Categorical:
         """The same as categories named by their colour, for datashader."""

@@ -118,6 +118,8 @@ class MapView(Viewer):
             min_height=160,
         )
         self._tree: cKDTree | None = None
+        self._behind = False
+        self._drawn: Colouring | None = None
         self._view: tuple[float, float] = (1.0, 1.0)
         if state.xy is not None:
             self._draw()
@@ -140,17 +142,21 @@ class MapView(Viewer):
         self._view = (limits[0][1] - limits[0][0], limits[1][1] - limits[1][0])
         # A point of no size in each layer: HoloViews maps no columns where there is none at all.
         self._unseen = (float(xy[0, 0]), float(xy[0, 1]))
-        # One stream for two layers: each trigger redraws the whole overlay.
-        self._pipes = {name: hv.streams.Pipe(data=None) for name in ("colours", "marks")}
-        base = hv.DynamicMap(self._base, streams=[self._pipes["colours"]])
-        if len(xy) > MOST_POINTS:
+        base_pipe, marks_pipe = hv.streams.Pipe(data=None), hv.streams.Pipe(data=None)
+        # Each trigger redraws the overlay: points share a stream. The picture of many windows takes
+        # longer, and follows in a turn of its own.
+        many = len(xy) > MOST_POINTS
+        found_pipe = hv.streams.Pipe(data=None) if many else base_pipe
+        self._pipes = {"base": base_pipe, "found": found_pipe, "marks": marks_pipe}
+        base = hv.DynamicMap(self._base, streams=[base_pipe])
+        if many:
             shade = datashade(
                 base, aggregator=ds.count_cat("kind"), color_key=COLOUR_KEY, min_alpha=90
             )
             # The classes panel and the chrome say what the colours mean; a legend here breaks.
             base = dynspread(shade, max_px=3, threshold=0.6).opts(hv.opts.RGB(show_legend=False))
-        found = hv.DynamicMap(self._found, streams=[self._pipes["colours"]])
-        marks = hv.DynamicMap(self._marks, streams=[self._pipes["marks"]])
+        found = hv.DynamicMap(self._found, streams=[found_pipe])
+        marks = hv.DynamicMap(self._marks, streams=[marks_pipe])
         hv.streams.Lasso(source=base).add_subscriber(self._on_lasso)
         hv.streams.BoundsXY(source=base).add_subscriber(self._on_box)
         hv.streams.Tap(source=base).add_subscriber(self._on_tap)
@@ -206,7 +212,7 @@ class MapView(Viewer):
 
     def _base(self, data: Any) -> Any:
         """All windows: numbers for points, categories for datashader."""
-        now = colouring(self.state)
+        now = self._drawn = colouring(self.state)
         xy = self.state.xy
         if len(xy) > MOST_POINTS:
             frame = pd.DataFrame({"x": xy[:, 0], "y": xy[:, 1], "kind": now.categories()})
@@ -286,7 +292,16 @@ class MapView(Viewer):
     def _recolour(self, *_: Any) -> None:
         if self._pane.object is None:
             return
-        self._pipes["colours"].send(None)
+        self._pipes["found"].send(None)
+        if self._pipes["base"] is not self._pipes["found"] and not self._behind:
+            self._behind = True
+            self.desk.soon(self._catch_up)
+
+    def _catch_up(self) -> None:
+        """Make the picture of many windows anew, unless no window has another colour."""
+        self._behind = False
+        if colouring(self.state) != self._drawn:
+            self._pipes["base"].send(None)
 
     def _mark(self, *events: Any) -> None:
         if self._pane.object is not None:
