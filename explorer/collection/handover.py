@@ -48,7 +48,7 @@ def write(
 def labels_table(collection: Collection) -> pd.DataFrame:
     """The current labels with site and ISO 8601 start, as they are handed on."""
     labels = collection.labels()
-    known = collection.recordings.loc[labels["recording_id"].to_numpy(dtype="int64")]
+    known = collection.recordings.set_index("recording").loc[labels["recording"]]
     return pd.DataFrame(
         {
             **{

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from explorer.collection.handover import labels_table, write
 from explorer.dashboard.state import State
 from explorer.errors import ParameterError
-from explorer.exchange.tables import write_csv, write_raven
 
 CSV, TEXT, ZIP = "text/csv", "text/tab-separated-values", "application/zip"
 
@@ -44,7 +44,7 @@ def export(state: State, what: str, format: str) -> Export:
     """
     if what not in ("labels", "detections") or format not in ("csv", "raven"):
         raise ParameterError(f"there is no export of {what} as {format}")
-    table = labels_table(state) if what == "labels" else detections_table(state)
+    table = labels_table(state.collection) if what == "labels" else detections_table(state)
     if table.empty:
         raise ParameterError(
             "there are no labels yet"
@@ -53,32 +53,13 @@ def export(state: State, what: str, format: str) -> Export:
         )
     stem = f"{_file_name(state.collection.name)}-{what}"
     with tempfile.TemporaryDirectory() as folder:
-        if format == "csv":
-            path = Path(folder) / f"{stem}.csv"
-            write_csv(table, path)
-            written = [path]
-        else:
-            written = [Path(path) for path in write_raven(table, Path(folder))]
+        path = Path(folder)
+        place = path / f"{stem}.csv" if format == "csv" else path
+        written = write(table, place, "csv" if format == "csv" else "raven", state.collection)
         name, data = _one_file(stem, written)
     mime = ZIP if name.endswith(".zip") else CSV if format == "csv" else TEXT
     noun = "label" if what == "labels" else "detection"
     return Export(name, data, mime, f"{len(table):,} {noun}{'s' * (len(table) != 1)} in {name}")
-
-
-def labels_table(state: State) -> pd.DataFrame:
-    """The labels that count now, of everybody, with site and the time of each."""
-    labels = state.collection.labels().reset_index(drop=True)
-    recordings = state.collection.recordings.set_index("recording")
-    began = pd.Series(recordings["started_at"]).reindex(labels["recording"]).tolist()
-    table = labels.drop(columns=["event", "recording_id"], errors="ignore")
-    table["site"] = pd.Series(recordings["site"]).reindex(labels["recording"]).tolist()
-    table["started_at"] = [
-        None
-        if not isinstance(start, str)
-        else (pd.Timestamp(start) + pd.Timedelta(seconds=at)).isoformat(timespec="milliseconds")
-        for start, at in zip(began, labels["start_s"], strict=True)
-    ]
-    return table
 
 
 def detections_table(state: State) -> pd.DataFrame:

@@ -207,7 +207,8 @@ class FakeCollection:
         rows = self.label_rows()
         windows = self.windows(rows["row"].to_numpy(dtype=int)).reset_index(drop=True)
         kept = windows[["recording", "start_s", "end_s", "site", "started_at"]]
-        return pd.concat([kept, rows[["class", "judgement", "who"]]], axis=1)
+        said = rows[["class", "judgement", "who"]].assign(when="", source="dashboard")
+        return pd.concat([kept, said], axis=1)
 
     def classifier(
         self, examples: Mapping[str, Any] | None = None, *, run: str | None = None, **_: Any
