@@ -1,22 +1,19 @@
 """Running windows through an encoder piece by piece; on a CPU several pieces side by side.
 
-Torch can share one operation among the cores, but then every one of hundreds of small operations
-waits for the slowest core, which on a busy machine costs more than it gains (measured on two cores
-under load: 54 ms per BirdNET window that way, 14 ms with a thread for each piece, 34 ms for
-LiteRT). So each core gets windows of its own.
+Each core gets windows of its own (see `explorer.cores`). Measured on two cores under load: 54 ms a
+BirdNET window with torch sharing every operation among them, 14 ms with a thread for each piece,
+34 ms for LiteRT.
 """
 
 from __future__ import annotations
 
-import os
-import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
 from typing import TypeVar
 
 import torch
 from torch import Tensor
+
+from explorer.cores import workers
 
 Result = TypeVar("Result")
 
@@ -49,24 +46,4 @@ def in_pieces(
     if threads == 1 or len(windows) < threads:
         return [one(piece) for piece in windows.split(at_once)]
     share = -(-len(windows) // threads)
-    return list(_workers(threads).map(one, windows.split(min(at_once, share))))
-
-
-@lru_cache(maxsize=1)
-def _workers(threads: int) -> ThreadPoolExecutor:
-    """Return a pool of threads in each of which torch uses one core."""
-    pool = ThreadPoolExecutor(threads, "encoder", initializer=_use_one_core)
-    all_there = threading.Barrier(threads)
-    list(pool.map(lambda _: all_there.wait(), range(threads)))
-    # The number is also torch's default for threads yet to come: set it back to what it was.
-    torch.set_num_threads(threads)
-    return pool
-
-
-def _use_one_core() -> None:
-    torch.get_num_threads()  # a thread's first question sets its number to the default
-    torch.set_num_threads(1)
-
-
-if hasattr(os, "register_at_fork"):  # a forked child has the pool, but none of its threads
-    os.register_at_fork(after_in_child=_workers.cache_clear)
+    return list(workers("encoder", threads).map(one, windows.split(min(at_once, share))))
