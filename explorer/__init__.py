@@ -27,5 +27,5 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
 if TYPE_CHECKING:
     from .classify.centroid import NearestCentroid as NearestCentroid
     from .collection.collection import Collection as Collection
-    from .collection.collection import open as open  # noqa: A004
+    from .collection.collection import open as open
     from .errors import ExplorerError as ExplorerError
