@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -177,6 +178,8 @@ class Vectors:
         self._files = list(files)
         self._starts = np.concatenate([[0], np.cumsum(np.asarray(rows, dtype=np.int64))])
         self._open: dict[int, NDArray[np.float16]] = {}
+        self._lengths: NDArray[np.float32] | None = None
+        self._measuring = threading.Lock()
         self.dimension = dimension
 
     @property
@@ -225,6 +228,18 @@ class Vectors:
             mine = owner == index
             out[mine] = self._shard(int(index))[wanted[mine] - self._starts[index]]
         return out
+
+    def lengths(self) -> NDArray[np.float32]:
+        """Euclidean length of every row, float32 [n_windows]; not finite where a row is not.
+
+        Measured when first asked for, which reads everything once, and then kept.
+        """
+        from explorer.space.half import row_lengths  # noqa: PLC0415 - torch
+
+        with self._measuring:
+            if self._lengths is None:
+                self._lengths = row_lengths(self)
+            return self._lengths
 
     def __array__(self, dtype: object = None, copy: bool | None = None) -> NDArray:
         """The whole matrix in memory: only for small runs, or where a library insists on it."""

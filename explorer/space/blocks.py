@@ -74,10 +74,11 @@ def as_float32(block: NDArray[np.generic]) -> torch.Tensor:
 
     torch widens float16 several times faster than numpy does.
     """
-    return _as_tensor(block).float()
+    return as_tensor(block).float()
 
 
-def _as_tensor(block: NDArray[np.generic]) -> torch.Tensor:
+def as_tensor(block: NDArray[np.generic]) -> torch.Tensor:
+    """Give a block as a tensor without a copy; types other than float16 to 64 become float32."""
     if block.dtype not in (np.float16, np.float32, np.float64):
         block = block.astype(np.float32)
     with warnings.catch_warnings():
@@ -95,7 +96,7 @@ def widened(block: NDArray[np.generic] | torch.Tensor) -> Iterator[tuple[slice, 
     >>> [(part.start, len(rows)) for part, rows in widened(np.zeros((3, 500_000), np.float16))]
     [(0, 1), (1, 1), (2, 1)]
     """
-    rows = block if isinstance(block, torch.Tensor) else _as_tensor(block)
+    rows = block if isinstance(block, torch.Tensor) else as_tensor(block)
     n_rows, width = rows.shape
     step = max(1, WIDEN_BYTES // (4 * max(1, width)))
     memory = None

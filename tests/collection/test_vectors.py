@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 
 from explorer.collection.vectors import ShardStore, Vectors, open_shard
 from explorer.errors import CollectionError
+from explorer.space import half
 
 
 @pytest.fixture
@@ -42,10 +45,39 @@ def test_a_row_that_is_not_there_is_refused(matrix: tuple[Vectors, np.ndarray], 
         matrix[0].take([row])
 
 
+def test_lengths_are_measured_once_whoever_asks(
+    matrix: tuple[Vectors, np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vectors, rows = matrix
+    measured = []
+
+    def slowly(corpus: Vectors) -> np.ndarray:
+        measured.append(corpus)
+        time.sleep(0.05)
+        return row_lengths(corpus)
+
+    row_lengths = half.row_lengths
+    monkeypatch.setattr(half, "row_lengths", slowly)
+    with ThreadPoolExecutor(4) as people:
+        answers = list(people.map(lambda _: vectors.lengths(), range(4)))
+    assert len(measured) == 1
+    assert all(answer is answers[0] for answer in answers)
+    np.testing.assert_allclose(answers[0], np.linalg.norm(rows.astype(np.float64), axis=1), 1e-6)
+
+
+def test_a_broken_row_has_no_finite_length(tmp_path: Path) -> None:
+    rows = np.full((4, 3), 65504, np.float16)
+    rows[1, 0], rows[2, 2] = np.nan, -np.inf
+    ShardStore(tmp_path).write("000000.npy", rows)
+    lengths = Vectors(ShardStore(tmp_path), ["000000.npy"], [4], 3).lengths()
+    assert np.isfinite(lengths).tolist() == [True, False, False, True]
+
+
 def test_an_empty_run_has_a_shape(tmp_path: Path) -> None:
     vectors = Vectors(ShardStore(tmp_path), [], [], 8)
     assert vectors.shape == (0, 8)
     assert vectors.take([]).shape == (0, 8)
+    assert vectors.lengths().shape == (0,)
     assert np.asarray(vectors).shape == (0, 8)
 
 
