@@ -24,6 +24,12 @@ from numpy.typing import NDArray
 
 OnProgress = Callable[[float, str], None]
 
+UMAP_SEARCHES_ITSELF = 4096
+"""Below this many rows UMAP compares all pairs by itself."""
+EXACT_ROWS = 50_000
+"""Up to here comparing all pairs is quicker than UMAP's approximate search, which compiles for 20 s
+in every process; and it is exact."""
+
 LAYOUT_STARTS = 0.25
 """Share of the work that is done when the layout starts; before it, imports and compilation."""
 
@@ -46,9 +52,28 @@ def lay_out(
         warnings.filterwarnings("ignore", message="n_jobs value")
         warnings.filterwarnings("ignore", message="Graph is not fully connected")
         bar = {"disable": False, "file": _Bar(on_progress), "bar_format": "{n_fmt}/{total_fmt} "}
-        model = umap.UMAP(**options, n_jobs=1, tqdm_kwds={**bar, "mininterval": 0.1})
+        warnings.filterwarnings("ignore", message="precomputed_knn")  # no index to search new rows
+        known = _neighbours(vectors, options)
+        model = umap.UMAP(
+            **options, precomputed_knn=known, n_jobs=1, tqdm_kwds={**bar, "mininterval": 0.1}
+        )
         coordinates = model.fit_transform(vectors)
     return cast(NDArray[np.float32], np.nan_to_num(coordinates, copy=False).astype(np.float32))
+
+
+def _neighbours(
+    vectors: NDArray[np.float32], options: dict[str, Any]
+) -> tuple[NDArray[np.int64] | None, ...]:
+    """Indices and distances ``[n, n_neighbors]`` of the nearest rows, where all pairs are quick."""
+    if not UMAP_SEARCHES_ITSELF <= len(vectors) <= EXACT_ROWS:
+        return (None, None, None)
+    from sklearn.neighbors import NearestNeighbors  # noqa: PLC0415 - UMAP has loaded it
+
+    search = NearestNeighbors(
+        n_neighbors=options["n_neighbors"], algorithm="brute", metric=options["metric"]
+    )
+    distances, indices = search.fit(vectors).kneighbors(vectors)
+    return (indices, distances, None)
 
 
 def _keep_compiled(umap: ModuleType) -> None:
