@@ -29,6 +29,8 @@ from explorer.collection.vectors import SHARD_ROWS, ShardStore, Vectors
 from explorer.space.search import METRICS, top_k
 
 K, N_CLASSES = 50, 20
+PAUSE_S = 0.1
+"""Before each timing: BLAS threads go on spinning after their work, and whoever comes next pays."""
 
 
 def write_shards(folder: Path, n_rows: int, dimension: int) -> Vectors:
@@ -120,6 +122,7 @@ def main() -> None:
             for label, run in runs.items():
                 if "brute" in label and number > 1:
                     continue  # seconds each
+                time.sleep(PAUSE_S)
                 started = time.perf_counter()
                 run()
                 times[label].append(time.perf_counter() - started)
