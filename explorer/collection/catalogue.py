@@ -271,17 +271,18 @@ class Catalogue:
         with self.engine.begin() as connection:
             row = _next_row(connection, run)
             first = row
+            rows = []
             for segment in segments:
-                connection.execute(
-                    schema.segments.insert().values(run=run, first_row=row, **vars(segment))
-                )
+                rows.append({"run": run, "first_row": row, **vars(segment)})
+                row += segment.windows
+            if rows:
+                connection.execute(schema.segments.insert(), rows)
                 connection.execute(
                     schema.failures.delete().where(
                         schema.failures.c.run == run,
-                        schema.failures.c.recording_id == segment.recording_id,
+                        schema.failures.c.recording_id.in_({r["recording_id"] for r in rows}),
                     )
                 )
-                row += segment.windows
             if file is not None:
                 connection.execute(
                     schema.shards.insert().values(
