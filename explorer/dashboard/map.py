@@ -50,6 +50,7 @@ class MapChrome(Piece):
     colours = param.List(default=list(COLOURS_BY))
     legend = param.List(doc="[colour, text] of what the colours mean.")
     selected = param.Integer()
+    emptied = param.Integer(doc="Counts gestures that held no window: their outline goes.")
     sentence = param.String()
     progress = param.Number(default=None, allow_None=True)
     doing = param.String()
@@ -311,13 +312,19 @@ class MapView(Viewer):
 
     def _on_lasso(self, geometry: Any = None) -> None:
         if geometry is not None and len(geometry) > 2:
-            self._guard(lambda: self.state.select(inside(self.state.xy, np.asarray(geometry))))
+            self._guard(lambda: self._select_within(np.asarray(geometry)))
 
     def _on_box(self, bounds: Any = None) -> None:
         if bounds is not None:
             left, bottom, right, top = bounds
             corners = np.array([[left, bottom], [right, bottom], [right, top], [left, top]])
-            self._guard(lambda: self.state.select(inside(self.state.xy, corners)))
+            self._guard(lambda: self._select_within(corners))
+
+    def _select_within(self, polygon: NDArray[np.floating]) -> None:
+        rows = inside(self.state.xy, polygon)
+        self.state.select(rows)
+        if not len(rows):
+            self.chrome.emptied += 1
 
     def _on_tap(self, x: float | None = None, y: float | None = None) -> None:
         if x is None or y is None or self._tree is None:

@@ -18,7 +18,7 @@ from explorer.dashboard.classify import ClassesPanel, ScorePanel
 from explorer.dashboard.facts import describe_selection, gather
 from explorer.dashboard.gallery import Gallery
 from explorer.dashboard.header import Header, parse_place
-from explorer.dashboard.map import inside
+from explorer.dashboard.map import MapView, inside
 from explorer.dashboard.pictures import Pictures
 from explorer.dashboard.state import State
 from explorer.errors import AudioError, ParameterError
@@ -232,3 +232,12 @@ def test_sessions_share_what_is_read_only_and_nothing_else(fake):
     assert len(two.state.selection) == 0
     assert "light" in two.css_classes
     pn.state.clear_caches()
+
+
+def test_an_outline_around_nothing_goes(state, desk):
+    state.select([1, 2])
+    view = MapView(state, desk)
+    far = state.xy.max(axis=0) + 100
+    view._on_lasso(far + np.array([[0, 0], [1, 0], [0, 1]]))
+    assert len(state.selection) == 0
+    assert view.chrome.emptied == 1

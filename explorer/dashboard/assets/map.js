@@ -72,7 +72,7 @@ export function render({model, view, el}) {
   }
   let asked = false
   const soon = () => { if (!asked) { asked = true; requestAnimationFrame(() => { asked = false; draw() }) } }
-  model.on(['colour_by', 'legend', 'selected', 'sentence', 'progress', 'doing', 'ready', 'windows'], soon)
+  model.on(['colour_by', 'legend', 'selected', 'emptied', 'sentence', 'progress', 'doing', 'ready', 'windows'], soon)
   draw()
   return root
 }
