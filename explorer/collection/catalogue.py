@@ -44,8 +44,8 @@ class Run:
         encoder: str, version: str, window_s: float, hop_s: float, speed: float, channel: str
     ) -> str:
         """Folder name of a run: ``birdnet-2.4_3.0s``, and what differs from the defaults."""
-        name = f"{encoder}-{version}_{window_s:.4g}s" if window_s % 1 else ""
-        name = name or f"{encoder}-{version}_{window_s:.1f}s"
+        tenths = abs(window_s - round(window_s, 1)) < 1e-9
+        name = f"{encoder}-{version}_{window_s:{'.1f' if tenths else '.4g'}}s"
         if abs(hop_s - window_s) > 1e-9:
             name += f"_hop{hop_s:g}s"
         if speed != 1:
