@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 
+import holoviews as hv
 import numpy as np
 import pandas as pd
 import panel as pn
@@ -235,6 +236,7 @@ def test_sessions_share_what_is_read_only_and_nothing_else(fake):
 
 
 def test_an_outline_around_nothing_goes(state, desk):
+    hv.extension("bokeh")
     state.select([1, 2])
     view = MapView(state, desk)
     far = state.xy.max(axis=0) + 100
