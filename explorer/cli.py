@@ -238,6 +238,9 @@ def classify(
     format: Annotated[Format, typer.Option(help="Format of the file.")] = Format.csv,
     out: Out = None,
     merge: Annotated[bool, typer.Option(help="Join neighbouring windows into events.")] = True,
+    save: Annotated[
+        str | None, typer.Option(help="Keep the classifier under this name.", show_default=False)
+    ] = None,
     run: Run = None,
 ) -> None:
     """Score every window and write the detections at or above a threshold."""
@@ -245,6 +248,8 @@ def classify(
     model = opened.load_classifier(classifier) if classifier else opened.classifier(run=run)
     if threshold is None:
         threshold = model.threshold if model.threshold is not None else 0.5
+    if save is not None:
+        typer.echo(f"The classifier is kept in {model.save(save, threshold=threshold)}.", err=True)
     found = model.detections(threshold, merge=merge)
     _write(found, format, out, opened)
     counts = ", ".join(f"{name} {count}" for name, count in found["class"].value_counts().items())

@@ -91,6 +91,19 @@ def test_classify_writes_every_format(collection: Path, tmp_path: Path) -> None:
     assert sum(len(pd.read_csv(table, sep="\t")) for table in tables) == len(found)
 
 
+def test_a_classifier_of_the_labels_can_be_kept(collection: Path) -> None:
+    reef = explorer.open(collection)
+    events = reef.label([0, 1], "hum", who="ana")
+    try:
+        said = run("classify", collection, "--threshold", 0.3, "--save", "from labels")
+    finally:
+        reef.undo(events, who="ana")
+    assert "at or above 0.3" in said
+    kept = explorer.open(collection).load_classifier("from labels")
+    assert kept.classes == ["hum"]
+    assert kept.threshold == 0.3
+
+
 def test_labels_go_out_and_come_back(collection: Path, audio: Path, tmp_path: Path) -> None:
     reef = explorer.open(collection)
     events = reef.label([0, 3], "hum, deep", who="ana")
