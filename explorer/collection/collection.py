@@ -312,8 +312,8 @@ class Collection(Archive):
 
         name_of_run = self._run(run)
         if examples is None:
-            examples, labelled_negatives = self._labelled(name_of_run)
-            negatives = labelled_negatives if negatives is None else negatives
+            examples, refused_rows = label_log.examples_of(self.label_rows(name_of_run))
+            negatives = refused_rows if negatives is None else negatives
         chosen = {
             class_: np.asarray(rows, dtype=np.int64).ravel() for class_, rows in examples.items()
         }
@@ -431,19 +431,6 @@ class Collection(Archive):
         from explorer.collection.handover import labels_table, write  # noqa: PLC0415
 
         return write(labels_table(self), path, format, self)
-
-    def _labelled(
-        self, run: str
-    ) -> tuple[dict[str, NDArray[np.int64]], dict[str, NDArray[np.int64]]]:
-        agreed = label_log.agreed(self.label_rows(run))
-        by = {
-            judgement: {
-                str(class_): rows["row"].to_numpy(dtype=np.int64)
-                for class_, rows in agreed[agreed["judgement"] == judgement].groupby("class")
-            }
-            for judgement in ("positive", "negative")
-        }
-        return by["positive"], by["negative"]
 
     def check(self) -> pd.DataFrame:
         """Whether all is as the catalogue says: a table of findings, empty when all is well.

@@ -13,6 +13,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 import pandas as pd
 import sqlalchemy as sa
+from numpy.typing import NDArray
 
 from explorer.collection import schema
 from explorer.collection.windows import WindowIndex
@@ -177,3 +178,18 @@ def agreed(label_rows: pd.DataFrame) -> pd.DataFrame:
         [total["votes"] > 0, total["votes"] < 0], ["positive", "negative"], "unsure"
     )
     return total[["row", "class", "judgement"]]
+
+
+def examples_of(
+    label_rows: pd.DataFrame,
+) -> tuple[dict[str, NDArray[np.int64]], dict[str, NDArray[np.int64]]]:
+    """What a classifier learns from: agreed positive and agreed negative windows of each class."""
+    settled = agreed(label_rows)
+    positives, negatives = (
+        {
+            str(class_): rows["row"].to_numpy(dtype=np.int64)
+            for class_, rows in settled[settled["judgement"] == judgement].groupby("class")
+        }
+        for judgement in ("positive", "negative")
+    )
+    return positives, negatives

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from explorer.collection.labels import Judgement, examples_of
+
 if TYPE_CHECKING:
     from explorer.collection.collection import Collection
 
-Judgement = Literal["positive", "negative", "unsure"]
 Rows = NDArray[np.int64]
 
 
@@ -60,9 +61,11 @@ def learn(collection: Collection, run: str | None, user: str) -> Learned:
         judgements[name][int(row)] = judgement
         if own and event is not None:
             events[name, int(row)] = int(event)
-    if not (labels["judgement"] == "positive").any():
+    # The labels are read once for both: what the screen shows, and what is learnt.
+    examples, negatives = examples_of(labels)
+    if not examples:
         return Learned(judgements, events=events)
-    classifier = collection.classifier(run=run)
+    classifier = collection.classifier(examples, negatives=negatives, run=run)
     scores = np.asarray(classifier.scores(), dtype=np.float32)
     return Learned(judgements, tuple(classifier.classes), scores, classifier, events)
 
