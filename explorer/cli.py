@@ -19,7 +19,6 @@ from explorer.errors import CollectionError, ExplorerError, ParameterError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from explorer.audio.recordings import Scan
     from explorer.collection.collection import Collection
 
 app = typer.Typer(
@@ -155,9 +154,12 @@ def embed(
     batch_size: Annotated[int, typer.Option(min=1, help="Windows per call of the encoder.")] = 32,
 ) -> None:
     """Embed recordings; stopped at any moment, it goes on where it was when run again."""
-    opened = _new_or_old(collection)
+    from explorer.collection.collection import Collection  # noqa: PLC0415
+
+    opened = Collection(collection)
     for folder in audio or []:
-        _tell(opened.add(folder, timezone=timezone, site_pattern=site_pattern))
+        found = opened.add(folder, timezone=timezone, site_pattern=site_pattern)
+        typer.echo(found.summary())
     if opened.recordings.empty:
         raise CollectionError(
             f"{collection}: there are no recordings yet; say where they are with --audio FOLDER"
@@ -341,16 +343,6 @@ def _old(path: Path) -> Collection:
             f'Make one with: explorer embed "{path}" --audio FOLDER'
         )
     return Collection(path)
-
-
-def _new_or_old(path: Path) -> Collection:
-    from explorer.collection.collection import Collection  # noqa: PLC0415
-
-    return Collection(path)
-
-
-def _tell(scan: Scan) -> None:
-    typer.echo(scan.summary())
 
 
 def _files(count: int) -> str:

@@ -113,15 +113,14 @@ class Catalogue:
 
     # --- recordings -------------------------------------------------------------------------
 
-    def add(self, scan: Scan) -> list[str]:
-        """Enter what a scan found; give the names of files that are new.
+    def add(self, scan: Scan) -> None:
+        """Enter what a scan found.
 
         A file is known by its name relative to the folder. A folder that moved is linked again. A
         second folder that holds the same names gets its own rows, with the folder's name in front.
         A recording that changed after it was embedded keeps its old row and is listed as left out,
         because its labels and embeddings belong to the old sound.
         """
-        new: list[str] = []
         folder = str(scan.folder)
         left_out = {item.name: item.cause for item in scan.left_out}
         with self.engine.begin() as connection:
@@ -135,7 +134,6 @@ class Catalogue:
                 row = known.get(name)
                 if row is None:
                     inserts.append(values)
-                    new.append(name)
                 elif row.id in embedded and not _same_sound(row, recording):
                     left_out[recording.name] = (
                         "the file has changed since it was embedded: give the new file a new name"
@@ -149,7 +147,6 @@ class Catalogue:
             for name, cause in left_out.items():
                 connection.execute(table.delete().where(table.c.name == name))
                 connection.execute(table.insert().values(name=name, folder=folder, cause=cause))
-        return new
 
     def recordings(self) -> pd.DataFrame:
         """All recordings, by name; the index is the recording's id.
