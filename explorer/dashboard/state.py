@@ -189,7 +189,9 @@ class State(param.Parameterized):
 
     def select(self, rows: Iterable[int] | Rows, *, show: bool = True) -> None:
         """Select rows (an empty selection clears) and show them in the gallery."""
-        values = np.unique(np.asarray(list(rows), dtype=np.int64))
+        # A lasso may hold a million rows: an array is taken as it is, not through a list.
+        given = rows if isinstance(rows, np.ndarray) else list(rows)
+        values = np.unique(np.asarray(given, dtype=np.int64))
         if len(values) and (values[0] < 0 or values[-1] >= self.n_windows):
             raise ParameterError(f"there are {self.n_windows} windows; row {values[-1]} is not one")
         place = self.place
