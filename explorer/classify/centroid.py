@@ -406,15 +406,17 @@ def _reached(model: NearestCentroid) -> torch.Tensor:
     ``[n_classes]``; infinite for a class of one example, which says nothing of the kind.
     """
     home = _home(model.background, model.dimension)
-    found = torch.full((len(model.classes),), torch.inf)
-    for column, rows in enumerate(model.examples.values()):
+    counts = [len(rows) for rows in model.examples.values()]
+    # All classes at once: many small products cost more than one large one.
+    moved = home.transform(torch.cat(list(model.examples.values())))
+    parts = zip(moved.split(counts), home.density(moved).split(counts), strict=True)
+    found = torch.full((len(counts),), torch.inf)
+    for column, (rows, density) in enumerate(parts):
         if len(rows) < 2:
             continue
-        moved = home.transform(rows)
-        likeness = moved @ model.centroids.T
-        likeness[:, column] = (moved * _unit(moved.sum(dim=0) - moved)).sum(dim=1)
-        counts = [0] * len(model.classes)
-        result = _less_the_rest(likeness.T.contiguous(), counts, home.density(moved))
+        likeness = rows @ model.centroids.T
+        likeness[:, column] = (rows * _unit(rows.sum(dim=0) - rows)).sum(dim=1)
+        result = _less_the_rest(likeness.T.contiguous(), [0] * len(counts), density)
         found[column] = result[column].median()
     return found
 
