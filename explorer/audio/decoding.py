@@ -2,9 +2,10 @@
 
 Memory does not depend on the length of a file: a stream holds a few segments of it.
 
-Resampling is done in segments that lie at fixed whole seconds of the recording, each with a second
-of sound on both sides. A window is cut out of these segments, so its samples are the same bits
-whichever window the stream started at: a run that was killed goes on as if it had not been.
+Filtering and resampling are done in segments that lie at fixed whole seconds of the recording, each
+with a second of sound or more on both sides. A window is cut out of these segments, so its samples
+are the same bits whichever window the stream started at: a run that was killed goes on as if it had
+not been.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import numpy.typing as npt
 import soxr
 
 from ..errors import AudioError, ParameterError
+from .band import NO_LIMITS, Band, filtered
 from .channels import mixing
 from .containers import Samples, Sound, open_sound
 from .faults import Unreadable
@@ -34,7 +36,8 @@ SEGMENT_S = 20
 """Seconds of a recording that are resampled at a time."""
 
 CONTEXT_S = 1
-"""Seconds read on both sides of a segment; soxr's filters reach over less than 0.1 s."""
+"""Seconds read on both sides of a segment beside what the filter of a band reaches over; soxr's own
+filters reach over less than 0.1 s."""
 
 END_TOLERANCE_S = 0.1
 """A lossy file may end this much before its announced length (encoder padding)."""
@@ -93,7 +96,7 @@ def read_clip(
         if sample_rate is None or sample_rate == sound.sample_rate:
             start, stop = round(start_s * sound.sample_rate), round(end_s * sound.sample_rate)
             return _Mono(sound, channel).read(start, min(stop, sound.frames)), sound.sample_rate
-        stream = _Resampled(sound, sample_rate, 1.0, channel, sound.frames)
+        stream = _Resampled(sound, sample_rate, 1.0, channel, sound.frames, NO_LIMITS)
         start, stop = round(start_s * stream.rate), round(end_s * stream.rate)
         return stream.read(start, min(stop, stream.length)), stream.rate
 
@@ -106,6 +109,7 @@ def stream_windows(
     duration_s: float | None = None,
     channel: Channel = "mix",
     speed: float = 1.0,
+    band: Band = NO_LIMITS,
     first_window: int = 0,
     block_windows: int = 32,
 ) -> Iterator[WindowBlock]:
@@ -121,6 +125,8 @@ def stream_windows(
         The recording's length as catalogued; None takes it from the file.
     speed
         How many times faster the recording is played into the encoder (0.1 for bats, 4 for whales).
+    band
+        The frequencies of the recording that are kept; all by default.
     first_window
         Where to start; a window's samples do not depend on it.
     block_windows
@@ -135,13 +141,14 @@ def stream_windows(
     Raises
     ------
     AudioError
-        When the file is damaged, holds NaN or infinite samples, or ends before ``duration_s``.
+        When the file is damaged, holds NaN or infinite samples, ends before ``duration_s``, or its
+        sample rate is too low to hold anything of the band.
     """
     if block_windows < 1 or first_window < 0:
         raise ParameterError("block_windows must be at least 1, first_window at least 0")
     with open_sound(path, sequential=True) as sound:
         frames = _agreed_frames(sound, duration_s)
-        stream = _Resampled(sound, sample_rate, speed, channel, frames)
+        stream = _Resampled(sound, sample_rate, speed, channel, frames, band)
         n_windows = grid.count(duration_s if duration_s is not None else frames / sound.sample_rate)
         width = round(grid.window_s / speed * sample_rate)
         for first in range(first_window, n_windows, block_windows):
@@ -155,6 +162,20 @@ def stream_windows(
                 left = (width - len(sound_here)) // 2
                 samples[row, left : left + len(sound_here)] = sound_here
             yield WindowBlock(first, samples)
+
+
+def segment_seconds(sample_rate: int, speed: float = 1.0) -> int:
+    """Length of the segments that are resampled at a time, in whole seconds of the recording.
+
+    Raises
+    ------
+    ParameterError
+        If ``speed`` is no simple number.
+    """
+    unit_s = (Fraction(sample_rate) / _simple_fraction(speed)).denominator
+    if unit_s > 2 * SEGMENT_S:
+        raise ParameterError(_SIMPLE.format(speed))
+    return unit_s * math.ceil(SEGMENT_S / unit_s)
 
 
 def to_wav_bytes(samples: npt.NDArray[np.floating], rate: int) -> bytes:
@@ -194,20 +215,31 @@ class _Resampled:
     """A recording at another rate, read forward in segments that lie at fixed places."""
 
     def __init__(
-        self, sound: Sound, sample_rate: int, speed: float, channel: Channel, frames: int
+        self,
+        sound: Sound,
+        sample_rate: int,
+        speed: float,
+        channel: Channel,
+        frames: int,
+        band: Band,
     ) -> None:
+        if band.low_hz is not None and band.low_hz >= sound.sample_rate / 2:
+            raise AudioError(
+                sound.path,
+                f"it has {sound.sample_rate:,} samples a second, so nothing at or above the lower "
+                f"limit of {band.low_hz:g} Hz; set a lower limit",
+            )
         self.rate = sample_rate
         self._sound = sound
         self._frames = frames
         self._speed = _simple_fraction(speed)
         self._channel = _Mono(sound, channel)
+        self._filter = band.filter(sound.sample_rate)
         # A segment is a whole number of samples at both rates, so its position is exact.
         out_per_s = Fraction(sample_rate) / self._speed
         unit_s = out_per_s.denominator
-        if unit_s > 2 * SEGMENT_S:
-            raise ParameterError(_SIMPLE.format(speed))
-        self._segment_s = unit_s * math.ceil(SEGMENT_S / unit_s)
-        self._context_s = unit_s * math.ceil(CONTEXT_S / unit_s)
+        self._segment_s = segment_seconds(sample_rate, speed)
+        self._context_s = unit_s * math.ceil((CONTEXT_S + band.reach_s) / unit_s)
         self._segment_out = int(out_per_s * self._segment_s)
         self.length = round(frames * out_per_s / sound.sample_rate)
         self._segments: dict[int, Samples] = {}
@@ -233,6 +265,8 @@ class _Resampled:
         begin_s = max(0, k * self._segment_s - self._context_s)
         end_s = (k + 1) * self._segment_s + self._context_s
         samples = self._channel.read(begin_s * rate, min(end_s * rate, self._frames))
+        if self._filter is not None:
+            samples = filtered(samples, self._filter)
         if self._speed * rate != self.rate:
             samples = soxr.resample(samples, float(self._speed * rate), float(self.rate), "HQ")
         skip = int((k * self._segment_s - begin_s) * Fraction(self.rate) / self._speed)
