@@ -142,6 +142,14 @@ def embed(
     speed: Annotated[
         float, typer.Option(help="Play slower (0.1 for bats) or faster (4 for whales).")
     ] = 1.0,
+    low_hz: Annotated[
+        float | None,
+        typer.Option(help="Take away the sound below, in Hz.", show_default="no limit"),
+    ] = None,
+    high_hz: Annotated[
+        float | None,
+        typer.Option(help="Take away the sound above, in Hz.", show_default="no limit"),
+    ] = None,
     channel: Annotated[str, typer.Option(help="mix, or a channel's number from 0.")] = "mix",
     timezone: Annotated[
         str | None,
@@ -151,7 +159,12 @@ def embed(
         str | None,
         typer.Option(help="Regular expression with a group (?P<site>…) for recordings' names."),
     ] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Windows per call of the encoder.")] = 32,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Windows per call of the encoder.", show_default="what suits the device"
+        ),
+    ] = None,
 ) -> None:
     """Embed recordings; stopped at any moment, it goes on where it was when run again."""
     from explorer.collection.collection import Collection  # noqa: PLC0415
@@ -172,6 +185,8 @@ def embed(
         device=device,
         hop_s=hop,
         speed=speed,
+        low_hz=low_hz,
+        high_hz=high_hz,
         channel="mix" if channel == "mix" else int(channel),
         batch_size=batch_size,
     )

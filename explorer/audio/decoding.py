@@ -227,7 +227,7 @@ class _Resampled:
             raise AudioError(
                 sound.path,
                 f"it has {sound.sample_rate:,} samples a second, so nothing at or above the lower "
-                f"limit of {band.low_hz:g} Hz; set a lower limit",
+                f"limit of {band.low_hz:g} Hz; embed it without that limit",
             )
         self.rate = sample_rate
         self._sound = sound

@@ -104,7 +104,11 @@ class Archive:
 
     @property
     def runs(self) -> pd.DataFrame:
-        """Runs, oldest first: run, encoder, version, window_s, hop_s, speed, dimension, windows."""
+        """Runs, oldest first.
+
+        Columns: run, encoder, version, window_s, hop_s, speed, low_hz, high_hz (not a number where
+        there is no limit), dimension, windows.
+        """
         rows = [
             vars(run) | {"windows": self.n_windows(name)}
             for name, run in self.catalogue.runs().items()
@@ -116,10 +120,13 @@ class Archive:
             "window_s",
             "hop_s",
             "speed",
+            "low_hz",
+            "high_hz",
             "dimension",
             "windows",
         ]
-        return pd.DataFrame(rows, columns=columns).rename(columns={"name": "run"})
+        table = pd.DataFrame(rows, columns=columns).rename(columns={"name": "run"})
+        return table.astype({"low_hz": "float64", "high_hz": "float64"})
 
     def store(self, run: str) -> ShardStore:
         """Where the shards of a run lie."""

@@ -17,6 +17,7 @@ from typing import Any
 import pandas as pd
 import sqlalchemy as sa
 
+from explorer.audio.band import NO_LIMITS, Band
 from explorer.audio.recordings import Recording, Scan
 from explorer.collection import schema
 
@@ -26,7 +27,8 @@ class Run:
     """One encoder over a collection, with the windows it saw.
 
     ``window_s`` and ``hop_s`` are seconds of the recording (at ``speed`` 0.1 an encoder of 3 s
-    windows sees 0.3 s of a bat's recording).
+    windows sees 0.3 s of a bat's recording). ``low_hz`` and ``high_hz`` are the limits of what it
+    heard, in Hz of the recording; None for no limit.
     """
 
     name: str
@@ -38,10 +40,23 @@ class Run:
     speed: float
     channel: str
     dimension: int
+    low_hz: float | None = None
+    high_hz: float | None = None
+
+    @property
+    def band(self) -> Band:
+        """What the encoder heard of the recordings."""
+        return Band(self.low_hz, self.high_hz)
 
     @staticmethod
     def name_for(
-        encoder: str, version: str, window_s: float, hop_s: float, speed: float, channel: str
+        encoder: str,
+        version: str,
+        window_s: float,
+        hop_s: float,
+        speed: float,
+        channel: str,
+        band: Band = NO_LIMITS,
     ) -> str:
         """Folder name of a run: ``birdnet-2.4_3.0s``, and what differs from the defaults."""
         tenths = abs(window_s - round(window_s, 1)) < 1e-9
@@ -52,6 +67,8 @@ class Run:
             name += f"_x{speed:g}"
         if channel != "mix":
             name += f"_ch{channel}"
+        if band != NO_LIMITS:
+            name += f"_{band.label}"
         return name
 
 

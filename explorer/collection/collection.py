@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from explorer.audio.band import Band
 from explorer.audio.windows import WindowGrid
 from explorer.collection import labels as label_log
 from explorer.collection.archive import Archive, Rows
@@ -125,9 +126,11 @@ class Collection(Archive):
         *,
         hop_s: float | None = None,
         speed: float = 1.0,
+        low_hz: float | None = None,
+        high_hz: float | None = None,
         channel: Literal["mix"] | int = "mix",
         device: str = "auto",
-        batch_size: int = 32,
+        batch_size: int | None = None,
         progress: bool | Callable[[EmbedProgress], None] = True,
     ) -> EmbedReport:
         """Embed every window that is not yet embedded; call it again to go on after a stop.
@@ -142,10 +145,15 @@ class Collection(Archive):
         speed
             Play the recording slower (0.1 for bats) or faster (4 for whales) into the encoder;
             times stay the recording's own.
+        low_hz, high_hz
+            Take away what lies below and above, in Hz of the recording, before the encoder hears
+            it: 40 against a boat's rumble. None for no limit. See :mod:`explorer.audio.band`.
         channel
             ``"mix"`` of all channels, or a channel's number from 0.
         device
             ``"auto"`` for cuda, mps or cpu, whichever is there.
+        batch_size
+            Windows per call of the encoder; None for what suits the device.
         progress
             A bar; or a function that is told of every batch; or False.
         """
@@ -155,11 +163,20 @@ class Collection(Archive):
         model = self._load_encoder(encoder, device) if isinstance(encoder, str) else encoder
         if not (np.isfinite(speed) and speed > 0):
             raise ParameterError(f"speed is a factor above 0, not {speed!r}")
+        band = Band(low_hz, high_hz)
+        heard_hz = model.sample_rate / 2 / speed
+        if low_hz is not None and low_hz >= heard_hz:
+            raise ParameterError(
+                f"{model.name} hears up to {heard_hz:g} Hz at speed {speed:g}, so nothing is left "
+                f"above {low_hz:g} Hz; play slower (a smaller speed) or lower the limit"
+            )
         window_s = model.window_s * speed
         hop_s = window_s if hop_s is None else hop_s
         WindowGrid(window_s, hop_s)  # refuses what is no length
         run = Run(
-            name=Run.name_for(model.name, model.version, window_s, hop_s, speed, str(channel)),
+            name=Run.name_for(
+                model.name, model.version, window_s, hop_s, speed, str(channel), band
+            ),
             encoder=model.name,
             version=model.version,
             sample_rate=model.sample_rate,
@@ -168,6 +185,8 @@ class Collection(Archive):
             speed=speed,
             channel=str(channel),
             dimension=model.dimension,
+            low_hz=low_hz,
+            high_hz=high_hz,
         )
         self._encoders[run.name] = model
         shown = bar(run, model) if progress is True else contextlib.nullcontext(progress or None)

@@ -98,6 +98,7 @@ def embed_file(
         duration_s=duration_s,
         channel=run.channel if run.channel == "mix" else int(run.channel),  # type: ignore[arg-type]
         speed=run.speed,
+        band=run.band,
         first_window=first,
         block_windows=min(count, 32),
     ):

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from explorer.errors import CollectionError, FormatVersionError, MissingDependencyError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Version of the tables below; raise it together with a step in ``MIGRATIONS``."""
 
 tables = sa.MetaData()
@@ -73,6 +73,8 @@ runs = sa.Table(
     sa.Column("channel", sa.Text, nullable=False),
     sa.Column("dimension", sa.Integer, nullable=False),
     sa.Column("created_at", sa.Text, nullable=False),
+    sa.Column("low_hz", sa.Float),  # limits in Hz of the recording; none where null
+    sa.Column("high_hz", sa.Float),
 )
 
 shards = sa.Table(
@@ -136,7 +138,14 @@ classifiers = sa.Table(
     sa.Column("created_at", sa.Text, nullable=False),
 )
 
-MIGRATIONS: dict[int, Callable[[sa.Connection], None]] = {}
+
+def _add_band_limits(connection: sa.Connection) -> None:
+    """To version 2: a run may hear a band of the recordings; older runs heard all."""
+    for column in ("low_hz", "high_hz"):
+        connection.execute(sa.text(f"ALTER TABLE runs ADD COLUMN {column} FLOAT"))
+
+
+MIGRATIONS: dict[int, Callable[[sa.Connection], None]] = {1: _add_band_limits}
 """Step that brings a catalogue of version ``key`` to ``key + 1``."""
 
 
@@ -197,15 +206,25 @@ def prepare(engine: sa.Engine) -> None:
 
 def _migrate(engine: sa.Engine, version: int) -> None:
     """Bring the catalogue from ``version`` to ``SCHEMA_VERSION``, all steps in one transaction."""
-    if engine.dialect.name == "sqlite" and engine.url.database:
-        path = Path(engine.url.database)
-        backup = path.with_name(f"{path.name}.v{version}.backup")
-        # sqlite3's own backup sees what still lies in the write-ahead log; a file copy would not.
-        with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(backup)) as target:
-            source.backup(target)
     with engine.begin() as connection:
+        # The number first: SQLite's driver begins a transaction at a change of rows, not of tables,
+        # and of two programs that open the catalogue at once only one finds the old number.
+        mine = connection.execute(
+            meta.update()
+            .where(meta.c.key == "version", meta.c.value == str(version))
+            .values(value=str(SCHEMA_VERSION))
+        )
+        if not mine.rowcount:
+            return
+        if engine.dialect.name == "sqlite" and engine.url.database:
+            _back_up(Path(engine.url.database), version)
         for step in range(version, SCHEMA_VERSION):
             MIGRATIONS[step](connection)
-        connection.execute(
-            meta.update().where(meta.c.key == "version").values(value=str(SCHEMA_VERSION))
-        )
+
+
+def _back_up(path: Path, version: int) -> None:
+    """Copy a SQLite catalogue beside itself, as it was before the transaction under way."""
+    backup = path.with_name(f"{path.name}.v{version}.backup")
+    # sqlite3's own backup sees what still lies in the write-ahead log; a file copy would not.
+    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(backup)) as target:
+        source.backup(target)

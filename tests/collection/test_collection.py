@@ -12,7 +12,6 @@ import soundfile
 from small_recordings import RATE, Listener, write_recordings
 
 import explorer
-from explorer.collection import schema
 from explorer.collection.collection import Collection
 from explorer.errors import CollectionError, FormatVersionError, ParameterError
 
@@ -159,22 +158,6 @@ def test_a_newer_catalogue_is_refused_with_the_cure(reef: Collection) -> None:
         database.execute("UPDATE meta SET value = '99' WHERE key = 'version'")
     with pytest.raises(FormatVersionError, match="pip install -U"):
         explorer.open(reef.path)
-
-
-def test_an_older_catalogue_is_migrated_after_a_backup(
-    reef: Collection, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    reef.close()
-    steps = []
-    monkeypatch.setattr(schema, "SCHEMA_VERSION", 2)
-    monkeypatch.setitem(schema.MIGRATIONS, 1, steps.append)
-    assert explorer.open(reef.path).n_windows() > 0
-    assert len(steps) == 1
-    backup = explorer.collection.catalogue.schema.connect(
-        f"sqlite:///{reef.path / 'catalogue.sqlite.v1.backup'}"
-    )
-    with backup.connect() as connection:
-        assert connection.exec_driver_sql("SELECT count(*) FROM recordings").scalar() == 8
 
 
 def test_the_map_is_kept_with_its_settings(reef: Collection) -> None:
