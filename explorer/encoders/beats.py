@@ -84,7 +84,7 @@ class BeatsEncoder:
         self._dtype = choose_precision(precision, self._device)
         self.device = describe_device(self._device)
         at_once = _TOKENS_AT_ONCE[self._device.type]
-        self._at_once = max(1, at_once // config.tokens(self._samples))
+        self._at_once = max(1, at_once // config.token_count(self._samples))
         self._network = checkpoint.network().to(self._device)
 
     def encode(self, windows: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from explorer.encoders import weights
-from explorer.encoders.beats_info import FORMAT, HOW_TO_GET, LICENCE
+from explorer.encoders.beats_info import FORMAT, HOW_TO_GET, LICENCE, NAME, is_converted
 from explorer.encoders.beats_network import Beats, BeatsConfig
 from explorer.errors import EncoderError
 
@@ -70,6 +70,7 @@ def keep(checkpoint: Checkpoint, path: Path) -> None:
         The folder cannot be written.
     """
     description = {
+        "encoder": NAME,
         "format": FORMAT,
         "cfg": json.dumps(asdict(checkpoint.config)),
         "class_names": json.dumps(checkpoint.class_names),
@@ -88,7 +89,7 @@ def keep(checkpoint: Checkpoint, path: Path) -> None:
 
 def _read_converted(path: Path) -> Checkpoint:
     arrays, kept = weights.read(path) or ({}, {})
-    if kept.get("format") != FORMAT:
+    if not is_converted(kept):
         raise EncoderError(
             f"{path}: is damaged, or was not made by this version of `explorer encoders add "
             "beats PATH`. Run that again with the checkpoint."
@@ -132,6 +133,13 @@ def _load(path: Path) -> dict[str, dict]:
         isinstance(content.get(part), dict) for part in ("cfg", "model")
     ):
         raise EncoderError(f"{path}: has no 'cfg' and 'model', so it is no BEATs: {HOW_TO_GET}.")
+    odd = [
+        str(name)
+        for name, tensor in content["model"].items()
+        if not (isinstance(tensor, Tensor) and tensor.is_floating_point())
+    ]
+    if odd:
+        raise EncoderError(f"{path}: its 'model' holds what are no weights ({_few(odd)}).")
     return content
 
 

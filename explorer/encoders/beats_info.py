@@ -11,6 +11,7 @@ its place; a collection keeps them apart, since the encoder's version is the che
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from explorer.encoders import weights
@@ -40,10 +41,15 @@ def version_of(sha256: str) -> str:
     return sha256[:8]
 
 
+def is_converted(description: Mapping[str, str]) -> bool:
+    """Say whether a safetensors file with this description was made by `add`."""
+    return description.get("encoder") == NAME and description.get("format") == FORMAT
+
+
 def info() -> EncoderInfo:
     """Describe the encoder and say whether its weights are installed."""
     kept = weights.describe(installed()) or {}
-    available = kept.get("format") == FORMAT
+    available = is_converted(kept)
     return EncoderInfo(
         name=NAME,
         version=version_of(kept["sha256"]) if available else "?",

@@ -91,9 +91,18 @@ class BeatsConfig:
                     f"cfg has encoder_embed_dim={config.encoder_embed_dim}, which {part}="
                     f"{getattr(config, part)} does not divide"
                 )
+        if config.input_patch_size > BANDS:
+            raise EncoderError(
+                f"cfg has input_patch_size={config.input_patch_size}, but there are {BANDS} bands"
+            )
+        if not config.max_distance > config.num_buckets // 4 > 0:
+            raise EncoderError(
+                f"cfg has num_buckets={config.num_buckets} with max_distance="
+                f"{config.max_distance}, which leaves no room for far distances"
+            )
         return config
 
-    def tokens(self, samples: int) -> int:
+    def token_count(self, samples: int) -> int:
         """Return how many tokens a waveform of this many samples becomes; what is over is cut."""
         side = self.input_patch_size
         return frame_count(samples) // side * (BANDS // side)
@@ -111,7 +120,7 @@ class Beats(nn.Module):
     -------
     >>> sizes = dict(embed_dim=32, encoder_embed_dim=64, encoder_ffn_embed_dim=64)
     >>> config = BeatsConfig(encoder_layers=2, encoder_attention_heads=4, **sizes)
-    >>> Beats(config)(torch.zeros(1, SAMPLE_RATE)).shape
+    >>> Beats(config)(torch.zeros(1, 16_000)).shape
     torch.Size([1, 64])
     """
 
@@ -175,8 +184,8 @@ class Transformer(nn.Module):
         near = functional.gelu(self.pos_conv(x.transpose(1, 2))[..., : x.shape[1]])
         x = self.layer_norm(x + near.transpose(1, 2))
         table = self.relative_attention_bias
-        places = distance_buckets(x.shape[1], table.num_embeddings, self.max_distance)
-        bias = table(places.to(x.device)).permute(2, 0, 1)  # [heads, tokens, tokens]
+        places = distance_buckets(x.shape[1], table.num_embeddings, self.max_distance, x.device)
+        bias = table(places).permute(2, 0, 1)  # [heads, tokens, tokens]
         for layer in self.layers:
             x = layer(x, bias)
         return x
@@ -233,24 +242,24 @@ class Attention(nn.Module):
 
 
 @lru_cache(maxsize=8)
-def distance_buckets(tokens: int, buckets: int, max_distance: int) -> Tensor:
-    """Number the distance from each token to each: int64 `[tokens, tokens]`.
+def distance_buckets(tokens: int, buckets: int, max_distance: int, device: torch.device) -> Tensor:
+    """Number the distance from each token to each: int64 `[tokens, tokens]`, made once.
 
     Half of the buckets are for tokens that come later. Half of each half hold one distance; the
     others grow with the logarithm up to `max_distance` (Raffel et al. 2020, T5, section 2.1).
 
     Example
     -------
-    >>> distance_buckets(3, 320, 800).tolist()
+    >>> distance_buckets(3, 320, 800, torch.device("cpu")).tolist()
     [[0, 161, 162], [1, 0, 161], [2, 1, 0]]
     """
     with torch.inference_mode(False):  # it is kept, and may later be needed for training
-        place = torch.arange(tokens)
+        place = torch.arange(tokens, device="cpu")
         ahead = place[None, :] - place[:, None]
         side = buckets // 2
         exact = side // 2
         far = ahead.abs()
-        # float32 throughout: at a bucket's edge another precision would round to the other side.
+        # In float32 and on the CPU: at a bucket's edge other rounding would give its neighbour.
         growth = torch.log(far.float() / exact) / math.log(max_distance / exact) * (side - exact)
         wide = (exact + growth.clamp_min(0).long()).clamp_max(side - 1)
-        return torch.where(far < exact, far, wide) + (ahead > 0) * side
+        return (torch.where(far < exact, far, wide) + (ahead > 0) * side).to(device)
