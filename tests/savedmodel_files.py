@@ -219,17 +219,17 @@ def exported(tree: Mapping[str, np.ndarray], *, names: bool = True) -> dict[str,
 # --- programs -------------------------------------------------------------------------------------
 
 
-def constant(array: np.ndarray, *, as_values: bool = False) -> bytes:
-    """Write a node that holds an array of float32, as bytes or as a packed list of values."""
+def constant(array: np.ndarray, values: Sequence[float] | None = None) -> bytes:
+    """Write a node that holds an array of float32: its bytes, or a list of some of its values."""
     array = np.asarray(array, dtype="<f4")
-    content = {5 if as_values else 4: array.tobytes()}
+    content = {4: array.tobytes()} if values is None else {5: np.array(values, "<f4").tobytes()}
     tensor = protobuf({1: 1, 2: shape(array.shape)} | content)
     attributes = mapping({"dtype": protobuf({6: 1}), "value": protobuf({8: tensor})})
     return protobuf({1: "constant", 2: "Const", 5: attributes})
 
 
 def function(name: str, operations: Mapping[str, int], constants: Iterable[np.ndarray]) -> bytes:
-    nodes = [constant(array, as_values=i % 2 == 1) for i, array in enumerate(constants)]
+    nodes = [constant(array) for array in constants]
     for operation, count in operations.items():
         nodes += [protobuf({1: f"{operation}_{i}", 2: operation}) for i in range(count)]
     return protobuf({1: protobuf({1: name}), 3: nodes})

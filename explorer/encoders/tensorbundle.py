@@ -102,6 +102,10 @@ class Bundle:
         """The files of data."""
         return [self.shard(number) for number in range(self._shards)]
 
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Return the shape of an array without reading it; an `EncoderError` if it is missing."""
+        return self._entry(name).shape
+
     def read(self, name: str) -> np.ndarray:
         """Return an array of numbers; the file is mapped, not copied, and cannot be written to.
 
