@@ -142,6 +142,16 @@ class SndfileSound:
         self.close()
 
 
+def is_decoded_from_start(format: str) -> bool:
+    """Whether a place in the middle of a recording is reached by decoding all that is before it.
+
+    >>> is_decoded_from_start("WAV/PCM_16"), is_decoded_from_start("MP3/MPEG_LAYER_III")
+    (False, True)
+    """
+    kind = format.partition("/")[0]
+    return kind == "MP3" or kind not in soundfile.available_formats()
+
+
 def open_sound(path: str | os.PathLike[str], *, sequential: bool = False) -> Sound:
     """Open a recording of any known format.
 

@@ -1,8 +1,8 @@
 """From recordings to embeddings on disk, overlapped and resumable.
 
-Three threads, joined by short queues, so memory does not depend on how much there is to do::
+Everything works at the same time, and memory does not depend on how much there is to do::
 
-    decode (one block of windows at a time) -> encode (this thread) -> write (shard, commit)
+    decode (processes)  ->  encode (this thread, the device)  ->  write (a thread: shard, commit)
 
 What is atomic: a *flush*. It writes the rows encoded since the last one as a shard (temporary file,
 fsync, rename) and then commits the shard with its segments in one transaction. A flush happens at
@@ -14,60 +14,39 @@ the operating system frees when the process dies).
 
 from __future__ import annotations
 
-import queue
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
-from explorer.audio.decoding import stream_windows
 from explorer.audio.windows import WindowGrid
+from explorer.audio.workers import Cut, Work, decode
 from explorer.collection.catalogue import Catalogue, Run, Segment
 from explorer.collection.progress import EmbedProgress, EmbedReport
 from explorer.collection.vectors import SHARD_ROWS, ShardStore
 from explorer.encoders.base import Encoder
-from explorer.errors import AudioError, CollectionError, EncoderError
+from explorer.errors import CollectionError, EncoderError
+
+if TYPE_CHECKING:
+    from explorer.audio.decoding import Channel
+    from explorer.encoders.batching import Batches
 
 FLUSH_SECONDS = 30.0
 """Work is safe on disk at least this often (DESIGN.md)."""
 
-_QUEUED_BLOCKS = 4
 _FLOAT16_MAX = float(np.finfo(np.float16).max)
 
 
-@dataclass(frozen=True)
-class _Task:
-    """One recording, from the first window that is not yet embedded."""
-
-    recording_id: int
-    name: str
-    path: Path
-    duration_s: float
-    sample_rate: int
-    first_window: int
-    windows: int
-
-
 @dataclass
-class _Block:
-    """Decoded windows of one recording, or the reason why there are no more of them."""
-
-    task: _Task
-    first_window: int
-    samples: NDArray[np.float32] | None
-    cause: str | None = None
-
-
-@dataclass
-class _Batch:
-    """Rows on their way to the disk."""
+class _Unwritten:
+    """Rows that are not yet on the disk."""
 
     rows: list[NDArray[np.float16]] = field(default_factory=list)
     segments: list[Segment] = field(default_factory=list)
@@ -90,27 +69,26 @@ class _Batch:
         self.segments.append(segment)
 
 
-def pending(catalogue: Catalogue, run: Run) -> list[_Task]:
-    """Recordings with windows that are not yet embedded, by name."""
+def pending(catalogue: Catalogue, run: Run) -> list[Work]:
+    """Recordings with windows that are not yet embedded, by name, from the first such window."""
     grid = WindowGrid(run.window_s, run.hop_s)
     done = catalogue.embedded(run.name)
-    tasks = []
+    work = []
     for row in catalogue.recordings().itertuples():
         expected = int(grid.count(row.duration_s))
         first = done.get(row.Index, 0)
         if first < expected:
-            tasks.append(
-                _Task(
+            work.append(
+                Work(
                     int(row.Index),
-                    row.recording,
                     Path(row.path),
+                    row.format,
                     float(row.duration_s),
-                    int(row.sample_rate),
                     first,
                     expected - first,
                 )
             )
-    return tasks
+    return work
 
 
 def embed(
@@ -119,7 +97,7 @@ def embed(
     run: Run,
     encoder: Encoder,
     *,
-    batch_size: int = 32,
+    batch_size: int | None = None,
     on_progress: Callable[[EmbedProgress], None] | None = None,
     flush_seconds: float = FLUSH_SECONDS,
 ) -> EmbedReport:
@@ -132,7 +110,8 @@ def embed(
     encoder
         Loaded, on its device.
     batch_size
-        Windows per call of the encoder.
+        Windows per call of the encoder; None for what suits the device. What was found for a run on
+        a device is remembered, so that a run that goes on is made of the same batches.
     on_progress
         Called in this thread after every batch.
 
@@ -167,68 +146,63 @@ def _embed(
     store: ShardStore,
     run: Run,
     encoder: Encoder,
-    batch_size: int,
+    batch_size: int | None,
     on_progress: Callable[[EmbedProgress], None] | None,
     flush_seconds: float,
 ) -> EmbedReport:
     tasks = pending(catalogue, run)
     total = sum(task.windows for task in tasks)
     started = time.monotonic()
-    names = {task.recording_id: task.name for task in tasks}
+    known = catalogue.recordings()
+    names = known["recording"].to_dict()
     left_out: dict[str, str] = {}
     windows = 0
     touched: set[int] = set()
 
-    stop = threading.Event()
-    blocks: queue.Queue[Any] = queue.Queue(maxsize=_QUEUED_BLOCKS)
-    decoder = threading.Thread(
-        target=_decode, args=(tasks, run, batch_size, blocks, stop), name="decode", daemon=True
-    )
     writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="write")
     writing: Future[None] | None = None
-    batch = _Batch()
+    unwritten = _Unwritten()
 
     def flush() -> None:
-        nonlocal batch, writing
+        nonlocal unwritten, writing
         if writing is not None:
             writing.result()
-        if batch.segments or batch.failures:
-            writing = writer.submit(_write, catalogue, store, run.name, batch)
-        batch = _Batch()
+        if unwritten.segments or unwritten.failures:
+            writing = writer.submit(_write, catalogue, store, run.name, unwritten)
+        unwritten = _Unwritten()
 
-    decoder.start()
-    try:
-        for samples, segments, failures in _batches(blocks, batch_size):
-            if samples is not None:
-                rows = _encode(encoder, samples, [names[s.recording_id] for s in segments])
-                batch.rows.append(rows)
-                batch.windows += len(rows)
+    with closing(decode(tasks, _cut(run))) as pieces:
+        try:
+            for shares, rows in _batches(catalogue, run, encoder, batch_size, tasks).encode(
+                (piece, piece.samples) for piece in pieces
+            ):
+                for share in shares:
+                    key = share.tag.key
+                    if share.tag.cause is not None:
+                        unwritten.failures[key] = left_out[names[key]] = share.tag.cause
+                    else:
+                        first = share.tag.first_window + share.start
+                        unwritten.add(Segment(key, first, share.count))
+                        touched.add(key)
+                heard = [names[share.tag.key] for share in shares]
+                unwritten.rows.append(_half(encoder, rows, heard))
+                unwritten.windows += len(rows)
                 windows += len(rows)
-                for segment in segments:
-                    batch.add(segment)
-                    touched.add(segment.recording_id)
-            batch.failures.update(failures)
-            left_out.update({names[key]: cause for key, cause in failures.items()})
-            if batch.windows >= SHARD_ROWS or time.monotonic() - batch.since >= flush_seconds:
-                flush()
-            if on_progress is not None and segments:
-                on_progress(
-                    EmbedProgress(
-                        windows,
-                        total,
-                        names[segments[-1].recording_id],
-                        windows * run.hop_s,
-                        time.monotonic() - started,
+                overdue = time.monotonic() - unwritten.since >= flush_seconds
+                if unwritten.windows >= SHARD_ROWS or overdue:
+                    flush()
+                if on_progress is not None:
+                    elapsed_s = time.monotonic() - started
+                    on_progress(
+                        EmbedProgress(windows, total, heard[-1], windows * run.hop_s, elapsed_s)
                     )
-                )
-    finally:
-        # Also after Ctrl-C or an error in the encoder: what is encoded is kept.
-        stop.set()
-        flush()
-        writer.shutdown(wait=True)
-        decoder.join()
-        if writing is not None:
-            writing.result()
+        finally:
+            # Also after Ctrl-C or an error in the encoder: what is encoded is kept.
+            flush()
+            writer.shutdown(wait=True)
+            if writing is not None:
+                writing.result()
+    rates = known["sample_rate"].loc[[task.key for task in tasks]]
     return EmbedReport(
         run=run.name,
         windows=windows,
@@ -238,138 +212,55 @@ def _embed(
         audio_s=windows * run.hop_s,
         elapsed_s=time.monotonic() - started,
         device=str(encoder.device),
-        narrow=sum(task.sample_rate * run.speed < run.sample_rate / 2 for task in tasks),
+        narrow=int((rates * run.speed < run.sample_rate / 2).sum()),
     )
 
 
-def _decode(
-    tasks: list[_Task],
-    run: Run,
-    block_windows: int,
-    blocks: queue.Queue[Any],
-    stop: threading.Event,
-) -> None:
-    """Fill the queue with decoded blocks; one broken recording is told and passed over."""
-
-    def put(item: _Block | BaseException | None) -> bool:
-        while not stop.is_set():
-            try:
-                blocks.put(item, timeout=0.1)
-                return True
-            except queue.Full:
-                continue
-        return False
-
-    grid = WindowGrid(run.window_s, run.hop_s)
+def _cut(run: Run) -> Cut:
+    """How the run's windows are cut out of recordings."""
     channel = run.channel if run.channel == "mix" else int(run.channel)
-    try:
-        for task in tasks:
-            got = 0
-            try:
-                for block in stream_windows(
-                    task.path,
-                    grid,
-                    sample_rate=run.sample_rate,
-                    duration_s=task.duration_s,
-                    channel=channel,  # type: ignore[arg-type]
-                    speed=run.speed,
-                    first_window=task.first_window,
-                    block_windows=block_windows,
-                ):
-                    got += len(block.samples)
-                    if not put(_Block(task, block.first_window, block.samples)):
-                        return
-                if got < task.windows:
-                    raise AudioError(
-                        task.path,
-                        f"the sound ends early: {got} of {task.windows} windows are there",
-                    )
-            except (AudioError, OSError) as error:
-                cause = error.cause if isinstance(error, AudioError) else str(error)
-                if not put(_Block(task, 0, None, cause)):
-                    return
-        put(None)
-    except BaseException as error:
-        put(error)  # a fault of ours: the caller's thread raises it
+    return Cut(
+        run.window_s,
+        run.hop_s,
+        run.sample_rate,
+        cast("Channel", channel),
+        run.speed,
+        run.band,
+    )
 
 
 def _batches(
-    blocks: queue.Queue[Any], batch_size: int
-) -> Iterator[tuple[NDArray[np.float32] | None, list[Segment], dict[int, str]]]:
-    """Regroup blocks of single recordings into full batches, in order.
+    catalogue: Catalogue, run: Run, encoder: Encoder, batch_size: int | None, tasks: list[Work]
+) -> Batches:
+    """The encoder in batches of the size asked for, or found for this run on this device before."""
+    from explorer.encoders.batching import Batches  # noqa: PLC0415 - torch takes a second to load
 
-    Short recordings share a batch; the composition depends only on the sequence of windows, so a
-    resumed run encodes the same batches as one that was never stopped.
-    """
-    waiting: list[_Block] = []
-    failures: dict[int, str] = {}
-    count = 0
-    while True:
-        item = blocks.get()
-        if isinstance(item, BaseException):
-            raise item
-        if item is not None and item.samples is None:
-            failures[item.task.recording_id] = item.cause
-        elif item is not None:
-            waiting.append(item)
-            count += len(item.samples)
-        while count >= batch_size or (item is None and count):
-            take = min(batch_size, count)
-            samples, segments = _cut(waiting, take)
-            count -= take
-            # A failure is told with the last windows of its recording, or with a later batch:
-            # never before them.
-            told = {} if waiting else failures
-            yield samples, segments, told
-            if not waiting:
-                failures = {}
-        if item is None:
-            if failures:
-                yield None, [], failures
-            return
+    setting = f"batch_size of {run.name} on {encoder.device}"
+    if batch_size is not None or not tasks:
+        return Batches(encoder, batch_size or 1)
+    kept = catalogue.setting(setting)
+    batches = Batches(encoder, int(kept) if kept else None)
+    if kept is None:
+        catalogue.remember(setting, str(batches.batch_size))
+    return batches
 
 
-def _cut(waiting: list[_Block], take: int) -> tuple[NDArray[np.float32], list[Segment]]:
-    """Take ``take`` windows from the front of ``waiting``."""
-    parts: list[NDArray[np.float32]] = []
-    segments: list[Segment] = []
-    while take:
-        block = waiting[0]
-        assert block.samples is not None
-        part = block.samples[:take]
-        parts.append(part)
-        segments.append(Segment(block.task.recording_id, block.first_window, len(part)))
-        take -= len(part)
-        if len(part) == len(block.samples):
-            waiting.pop(0)
-        else:
-            waiting[0] = _Block(
-                block.task, block.first_window + len(part), block.samples[len(part) :]
-            )
-    return (parts[0] if len(parts) == 1 else np.concatenate(parts)), segments
-
-
-def _encode(
-    encoder: Encoder, samples: NDArray[np.float32], names: list[str]
-) -> NDArray[np.float16]:
-    import torch  # noqa: PLC0415 - torch takes a second to load, and listing a collection needs none
-
-    embeddings = encoder.encode(torch.from_numpy(np.ascontiguousarray(samples)))
-    rows = embeddings.detach().to("cpu", torch.float32).numpy()
-    if rows.shape != (len(samples), encoder.dimension):
+def _half(encoder: Encoder, rows: NDArray[np.float32], heard: list[str]) -> NDArray[np.float16]:
+    """Embeddings as they are kept, after a look at them."""
+    if rows.shape[1] != encoder.dimension:
         raise EncoderError(
-            f"{encoder.name}: gave {rows.shape} for {len(samples)} windows where "
-            f"{(len(samples), encoder.dimension)} was due"
+            f"{encoder.name}: gave embeddings of {rows.shape[1]} numbers where "
+            f"{encoder.dimension} were due"
         )
     if not np.isfinite(rows).all() or np.abs(rows).max(initial=0.0) > _FLOAT16_MAX:
         raise EncoderError(
             f"{encoder.name}: gave numbers that are not finite in half precision for windows of "
-            f"{', '.join(sorted(set(names)))}"
+            f"{', '.join(sorted(set(heard)))}"
         )
     return rows.astype(np.float16)
 
 
-def _write(catalogue: Catalogue, store: ShardStore, run: str, batch: _Batch) -> None:
+def _write(catalogue: Catalogue, store: ShardStore, run: str, batch: _Unwritten) -> None:
     """Flush: first the shard, then the word that it counts."""
     if not batch.rows:
         catalogue.commit_shard(run, None, "", [], batch.failures)

@@ -30,7 +30,7 @@ def content(collection: Path) -> tuple[bytes, list[tuple[int, ...]]]:
 
 
 def test_killed_runs_resume_without_losing_or_recounting(tmp_path: Path) -> None:
-    audio = write_recordings(tmp_path / "recordings", count=24, seconds=20)
+    audio = write_recordings(tmp_path / "recordings", count=40, seconds=20)
     (audio / "east" / "EAST_20260302_000000.wav").write_bytes(b"RIFF, but not really")
     killed, whole = tmp_path / "killed.collection", tmp_path / "whole.collection"
     for path in (killed, whole):
@@ -46,7 +46,7 @@ def test_killed_runs_resume_without_losing_or_recounting(tmp_path: Path) -> None
         process.start()
         while not list(killed.glob("embeddings/*/embedding.lock")):
             time.sleep(0.002)  # the first process is still starting
-        process.join(timeout=random.uniform(0.02, 0.35))
+        process.join(timeout=random.uniform(0.05, 0.9))
         if process.exitcode is not None:
             shutil.rmtree(killed)  # it came through before the signal: begin again
             explorer.open(killed, audio=audio).close()
