@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from small_recordings import Listener
 
 import explorer
@@ -61,7 +62,14 @@ def test_the_catalogue_may_live_on_a_database_server(
     again = explorer.open(tmp_path / "reef.collection", catalogue=server)
     assert again.search(3, k=2).index[0] == 3
     assert again.check().empty
+    runs = again.catalogue.runs()
+    with again.catalogue.engine.begin() as connection:  # as version 1 left it
+        connection.execute(sa.text("ALTER TABLE runs DROP COLUMN low_hz, DROP COLUMN high_hz"))
+        connection.execute(sa.text("UPDATE meta SET value = '1' WHERE key = 'version'"))
     again.close()
+    migrated = explorer.open(tmp_path / "reef.collection", catalogue=server)
+    assert migrated.catalogue.runs() == runs
+    migrated.close()
 
 
 def test_a_missing_driver_is_named_with_the_cure(
