@@ -98,16 +98,16 @@ def main() -> None:
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     decoder = Decoder()
-    print("{}", file=replies, flush=True)  # ready
-    for line in sys.stdin:
-        try:
-            reply = decoder.do(json.loads(line))
-        except Exception:  # a fault of ours: the parent raises it
-            reply = {"fault": traceback.format_exc()}
-        print(json.dumps(reply), file=replies, flush=True)
+    with suppress(BrokenPipeError):  # the parent is gone: as at the end of the input
+        print("{}", file=replies, flush=True)  # ready
+        for line in sys.stdin:
+            try:
+                reply = decoder.do(json.loads(line))
+            except Exception:  # a fault of ours: the parent raises it
+                reply = {"fault": traceback.format_exc()}
+            print(json.dumps(reply), file=replies, flush=True)
     if decoder.ring is not None:  # the parent was killed in the middle: nobody else will sweep
-        with suppress(OSError):
-            decoder.ring.unlink()
+        decoder.ring.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

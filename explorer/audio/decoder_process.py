@@ -18,6 +18,9 @@ import numpy as np
 from explorer.errors import ExplorerError
 
 _KEPT_IDLE = 2
+# In memory where there is room for it (a container often has 64 MB), else on disk, where the system
+# keeps in memory what it can.
+_FOLDERS = ("/dev/shm", None)  # noqa: S108 - names are random and only ours
 _PROGRAM = (
     "import sys; sys.path[:] = {path!r}; from explorer.audio.decode_worker import main; main()"
 )
@@ -28,9 +31,7 @@ class Ring:
 
     def __init__(self, shape: tuple[int, int, int]) -> None:
         size = 4 * math.prod(shape)
-        # In memory where there is room for it (a container often has 64 MB), else on disk, where
-        # the system keeps in memory what it can.
-        for folder in ("/dev/shm", None):  # noqa: S108 - the name is random and only ours
+        for folder in _FOLDERS:
             if folder is not None and not os.access(folder, os.W_OK):
                 continue
             handle, name = tempfile.mkstemp(prefix="explorer-windows-", dir=folder)

@@ -186,36 +186,37 @@ def test_more_processes_come_only_when_the_caller_waits(tmp_path: Path) -> None:
     assert threads <= {"decode-0", "decode-1"}
 
 
-def test_leaving_in_the_middle_ends_the_work_and_leaves_no_file(tmp_path: Path) -> None:
+def test_leaving_in_the_middle_ends_the_work_and_leaves_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decoder_process, "_FOLDERS", (str(tmp_path),))
     paths = [record(tmp_path / f"{n}.wav", 65, n) for n in range(6)]
-    before = threading.active_count()
     pieces = decode(work_on(*paths), CUT, processes=2)
     next(pieces)
-    rings = rings_on_disk()
-    assert rings
+    assert len(rings_in(tmp_path)) == 1
     pieces.close()
-    assert threading.active_count() == before
-    assert not rings & rings_on_disk()
+    assert not [t for t in threading.enumerate() if t.name.startswith("decode-")]
+    assert not rings_in(tmp_path)
     assert len(taken(decode(work_on(*paths), CUT))) == 6
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs signals")
 def test_a_killed_program_leaves_neither_processes_nor_memory(tmp_path: Path) -> None:
     path = record(tmp_path / "a.wav", 300)
-    before = rings_on_disk()
     program = (
         "import sys, time, test_workers as t; from pathlib import Path\n"
+        "t.decoder_process._FOLDERS = (sys.argv[2],)\n"
         "pieces = t.decode(t.work_on(Path(sys.argv[1])), t.CUT)\n"
         "next(pieces); print('ready', flush=True); time.sleep(60)"
     )
     killed = subprocess.Popen(
-        [sys.executable, "-c", program, str(path)],
+        [sys.executable, "-c", program, str(path), str(tmp_path)],
         stdout=subprocess.PIPE,
         cwd=Path(__file__).parent,
     )
     assert killed.stdout is not None
     assert killed.stdout.readline() == b"ready\n"
-    (ring,) = rings_on_disk() - before
+    (ring,) = rings_in(tmp_path)
     killed.kill()
     killed.communicate()
     deadline = time.monotonic() + 10
@@ -224,9 +225,8 @@ def test_a_killed_program_leaves_neither_processes_nor_memory(tmp_path: Path) ->
     assert not ring.exists()  # and with it the process that removed it has ended
 
 
-def rings_on_disk() -> set[Path]:
-    folders = (Path("/dev/shm"), Path(decoder_process.tempfile.gettempdir()))
-    return {path for folder in folders for path in folder.glob("explorer-windows-*")}
+def rings_in(folder: Path) -> list[Path]:
+    return list(folder.glob("explorer-windows-*"))
 
 
 def test_processes_are_kept_for_the_next_call(tmp_path: Path) -> None:
@@ -270,16 +270,18 @@ def test_shared_memory_that_is_too_small_is_replaced_by_a_file(
 
     monkeypatch.setattr(decoder_process, "_reserve", full)
     monkeypatch.setattr(decoder_process.tempfile, "tempdir", str(tmp_path))
+    (tmp_path / "shm").mkdir()
+    monkeypatch.setattr(decoder_process, "_FOLDERS", (str(tmp_path / "shm"), None))
     refusals = 1
     with Ring((2, 3, 4)) as ring:
         assert ring.path.parent == tmp_path
         assert ring.array.shape == (2, 3, 4)
-    assert not list(tmp_path.iterdir())
+    assert not list(tmp_path.rglob("explorer-*"))
     calls.clear()
     refusals = 2
     with pytest.raises(ExplorerError, match=r"no room for .*TMPDIR"):
         Ring((2, 3, 4))
-    assert not list(tmp_path.iterdir())
+    assert not list(tmp_path.rglob("explorer-*"))
 
 
 def test_pieces_end_where_resampling_segments_do() -> None:
