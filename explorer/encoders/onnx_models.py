@@ -71,7 +71,7 @@ class PublishedOnnx:
             model, labels = self._given(Path(path))
         spec = self._version_of(weights.sha256_of(model))
         tried = try_out(spec, model, labels)
-        installed.place(name, [model, labels])
+        installed.place(name, {model.name: model, labels.name: labels})
         kept_apart = (
             f"\n{model.name} is not the published file; its embeddings are kept apart as version "
             f"{spec.version}."

@@ -71,9 +71,13 @@ def server() -> Iterator[Server]:
         def log_message(self, *_: object) -> None:
             """Say nothing."""
 
-    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    class Quiet(ThreadingHTTPServer):
+        def handle_error(self, request: object, client_address: object) -> None:
+            """Not a word of clients that hang up: some tests do."""
+
+    http = Quiet(("127.0.0.1", 0), Handler)
     state.address = f"http://127.0.0.1:{http.server_port}"
-    threading.Thread(target=http.serve_forever, daemon=True).start()
+    threading.Thread(target=http.serve_forever, args=[0.01], daemon=True).start()
     yield state
     http.shutdown()
     http.server_close()
