@@ -74,6 +74,7 @@ class BeatsEncoder:
         self.version = beats_info.version_of(checkpoint.sha256)
         self.window_s = float(window_s)
         self.dimension = config.encoder_embed_dim
+        self._class_names = checkpoint.class_names
         if not config.shortest_s <= self.window_s < float("inf"):
             raise ParameterError(
                 f"beats: window_s={window_s} is not possible; at least {config.shortest_s:g} s "
@@ -105,21 +106,14 @@ class BeatsEncoder:
 class BeatsClassifier(BeatsEncoder):
     """A fine-tuned BEATs checkpoint: an encoder that also scores classes.
 
-    `class_names` are those of the checkpoint; the official ones are AudioSet's identifiers such as
-    "/m/09x0r" (speech). The official code hands out probabilities: they are the sigmoid of
-    `logits`.
+    The classes are named as in the checkpoint; the official ones have AudioSet's identifiers, such
+    as "/m/09x0r" for speech. The official code hands out probabilities: the sigmoid of `logits`.
     """
 
-    def __init__(
-        self,
-        checkpoint: beats_checkpoint.Checkpoint,
-        *,
-        device: str | torch.device = "auto",
-        window_s: float = beats_info.WINDOW_S,
-        precision: Precision = "auto",
-    ) -> None:
-        super().__init__(checkpoint, device=device, window_s=window_s, precision=precision)
-        self.class_names = checkpoint.class_names
+    @property
+    def class_names(self) -> list[str]:
+        """Names of the classes, in the order of the logits."""
+        return self._class_names
 
     def logits(self, windows: Tensor) -> Tensor:
         """Score windows `[batch, samples]`: float32 `[batch, classes]`, before the sigmoid."""

@@ -125,9 +125,10 @@ def _load(path: Path) -> dict[str, dict]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a file that is no checkpoint can fail in any way
+        cause = (str(error) or type(error).__name__).splitlines()[0]
         raise EncoderError(
-            f"{path}: cannot be read as a checkpoint ({str(error).splitlines()[0]}). It is "
-            f"incomplete, or holds more than tensors and plain values: {HOW_TO_GET}."
+            f"{path}: cannot be read as a checkpoint ({cause}). It is incomplete, or holds more "
+            f"than tensors and plain values: {HOW_TO_GET}."
         ) from error
     if not isinstance(content, dict) or not all(
         isinstance(content.get(part), dict) for part in ("cfg", "model")
@@ -136,7 +137,7 @@ def _load(path: Path) -> dict[str, dict]:
     odd = [
         str(name)
         for name, tensor in content["model"].items()
-        if not (isinstance(tensor, Tensor) and tensor.is_floating_point())
+        if not (isinstance(name, str) and isinstance(tensor, Tensor) and tensor.is_floating_point())
     ]
     if odd:
         raise EncoderError(f"{path}: its 'model' holds what are no weights ({_few(odd)}).")

@@ -13,10 +13,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from explorer.encoders import weights
 from explorer.encoders.registry import EncoderInfo
 from explorer.errors import EncoderError
+
+if TYPE_CHECKING:
+    from explorer.encoders.beats import BeatsEncoder
 
 NAME = "beats"
 SAMPLE_RATE = 16_000
@@ -83,3 +87,12 @@ def add(path: Path | None = None) -> str:
         f"({checkpoint.config.encoder_embed_dim} numbers a window, "
         f"{f'{classes} classes' if classes else 'no classes'})."
     )
+
+
+def load(
+    *, device: str = "auto", path: str | Path | None = None, window_s: float | None = None
+) -> BeatsEncoder:
+    """Make the encoder ready to use."""
+    from explorer.encoders import beats  # noqa: PLC0415 - torch takes a second to load
+
+    return beats.load(device=device, path=path, window_s=window_s)

@@ -16,6 +16,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import lru_cache
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -29,18 +30,22 @@ BANDS = 128
 # Mean and spread of the filter bank over AudioSet, as the official code has them.
 _MEAN, _SPREAD = 15.41663, 6.55582
 
-# What every published checkpoint has; another value would be another network.
-_PUBLISHED = {
-    "activation_fn": "gelu",
-    "layer_norm_first": False,
-    "relative_position_embedding": True,
-    "gru_rel_pos": True,
+# What every published checkpoint has, and this network does; where a cfg is silent, the official
+# code takes the second value.
+_ALWAYS = {
+    "activation_fn": ("gelu", "gelu"),
+    "layer_norm_first": (False, False),
+    "relative_position_embedding": (True, False),
+    "gru_rel_pos": (True, False),
 }
 
 
 @dataclass(frozen=True)
 class BeatsConfig:
     """Sizes of a BEATs network, under the names of its checkpoint's `cfg`.
+
+    The defaults are those of the official code, for what a `cfg` does not say; the published
+    checkpoints have a `deep_norm` and a `max_distance` of 800 instead.
 
     Example
     -------
@@ -55,11 +60,11 @@ class BeatsConfig:
     encoder_embed_dim: int = 768
     encoder_ffn_embed_dim: int = 3072
     encoder_attention_heads: int = 12
-    deep_norm: bool = True
+    deep_norm: bool = False
     conv_pos: int = 128
     conv_pos_groups: int = 16
     num_buckets: int = 320
-    max_distance: int = 800
+    max_distance: int = 1280
     finetuned_model: bool = False
     predictor_class: int = 527
 
@@ -70,21 +75,18 @@ class BeatsConfig:
         Raises
         ------
         EncoderError
-            A size is missing or impossible, or the network is not of the published kind.
+            A size is impossible, or the network is not of the published kind.
         """
-        for name, value in _PUBLISHED.items():
-            if cfg.get(name) != value:
-                raise EncoderError(
-                    f"cfg has {name}={cfg.get(name)!r}, but BEATs as published has {value!r}"
-                )
-        for field in fields(cls):
-            kind = type(field.default)
-            if field.name not in cfg:
-                raise EncoderError(f"cfg lacks {field.name}")
-            value = cfg[field.name]
-            if type(value) is not kind or (kind is int and not 0 < value <= 2**20):  # type: ignore[operator]
-                raise EncoderError(f"cfg has {field.name}={value!r}, which cannot be")
-        config = cls(**{field.name: cfg[field.name] for field in fields(cls)})  # type: ignore[arg-type]
+        for name, (needed, silent) in _ALWAYS.items():
+            if (value := cfg.get(name, silent)) != needed:
+                raise EncoderError(f"cfg has {name}={value!r}, but BEATs as published {needed!r}")
+        known = {field.name: field.default for field in fields(cls)}
+        sizes: dict[str, Any] = {name: cfg[name] for name in known if name in cfg}
+        for name, value in sizes.items():
+            kind = type(known[name])
+            if type(value) is not kind or (kind is int and not 0 < value <= 2**20):
+                raise EncoderError(f"cfg has {name}={value!r}, which cannot be")
+        config = cls(**sizes)
         for part in ("encoder_attention_heads", "conv_pos_groups"):
             if config.encoder_embed_dim % getattr(config, part):
                 raise EncoderError(
@@ -241,7 +243,7 @@ class Attention(nn.Module):
         return self.out_proj(x.transpose(1, 2).flatten(2))
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=4)
 def distance_buckets(tokens: int, buckets: int, max_distance: int, device: torch.device) -> Tensor:
     """Number the distance from each token to each: int64 `[tokens, tokens]`, made once.
 
