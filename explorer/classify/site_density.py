@@ -35,7 +35,9 @@ from explorer.classify.density import (
 from explorer.classify.labelling_plan import Floats, StratifiedLabels
 from explorer.errors import ParameterError
 
-DRAWS = 1_000
+DRAWS = 500
+LEVELS = 500
+"""Densities that the likelihood is computed for, evenly spaced as angles: see `_mixture_draws`."""
 HALVINGS = 40
 """Steps of bisection: a share of windows to 1e-12."""
 
@@ -114,15 +116,17 @@ def site_densities(
     elif not message and not n_windows.all():
         message = f"{(n_windows == 0).sum()} of {len(n_windows)} sites have no window"
 
+    intervals = np.full((3, len(histograms), 2), np.nan)
     rng = np.random.default_rng(seed)
     drawn_rates = posterior_rates(labels, prior=prior, draws=draws, seed=seed)
-    intervals = np.full((3, len(histograms), 2), np.nan)
+    log_mixtures = _log_mixtures(labels.weights, drawn_rates)
     for site in np.flatnonzero(n_windows):
-        # Another day's windows of the same site would fall into the bins a little differently.
-        drawn_shares = rng.multinomial(n_windows[site], shares[site], draws) / n_windows[site]
-        drawn = _both(drawn_shares, labels.weights, drawn_rates)
-        for way, values in enumerate([*drawn, np.sqrt(drawn[0] * drawn[1])]):
-            intervals[way, site] = np.nanquantile(values, ends(level))
+        calls = rng.binomial(histograms[site].astype(np.int64), drawn_rates).sum(axis=1)
+        drawn_fixed = calls / n_windows[site]
+        drawn_mixture = _mixture_draws(log_mixtures, histograms[site], rng)
+        drawn_combined = np.sqrt(drawn_fixed * drawn_mixture)
+        for way, values in enumerate((drawn_fixed, drawn_mixture, drawn_combined)):
+            intervals[way, site] = np.quantile(values, ends(level))
     combined = np.sqrt(fixed * mixture)
     of_fixed, of_mixture, of_combined = intervals
     return SiteDensities(
@@ -181,9 +185,40 @@ def mixture_density(shares: Floats, of_calls: Floats, of_others: Floats) -> Floa
 
 
 def _both(shares: Floats, weights: Floats, rates: Floats) -> tuple[Floats, Floats]:
-    """Fixed and mixture density of ``[n, n_bins]`` shares."""
+    """Fixed and mixture density of ``[n_sites, n_bins]`` shares."""
+    return fixed_density(shares, rates), mixture_density(shares, *_given(weights, rates))
+
+
+def _given(weights: Floats, rates: Floats) -> tuple[Floats, Floats]:
+    """How windows with and without the class fall into bins, ``[..., n_bins]`` each."""
     calls, others = weights * rates, weights * (1 - rates)
     with np.errstate(invalid="ignore", divide="ignore"):
-        of_calls = calls / calls.sum(axis=-1, keepdims=True)
-        of_others = others / others.sum(axis=-1, keepdims=True)
-    return fixed_density(shares, rates), mixture_density(shares, of_calls, of_others)
+        calls /= calls.sum(axis=-1, keepdims=True)
+        others /= others.sum(axis=-1, keepdims=True)
+    return calls, others
+
+
+def _angles() -> Floats:
+    """`LEVELS` angles between 0 and a right angle; the densities are the squares of their sines."""
+    return (np.arange(LEVELS) + 0.5) * (np.pi / 2 / LEVELS)
+
+
+def _log_mixtures(weights: Floats, rates: Floats) -> Floats:
+    """Log share of the windows of each bin at each density, ``[draws, LEVELS, n_bins]``."""
+    of_calls, of_others = (part[:, None, :] for part in _given(weights, rates))
+    q = (np.sin(_angles()) ** 2)[:, None]
+    return np.log(np.maximum(q * of_calls + (1 - q) * of_others, np.finfo(float).tiny))
+
+
+def _mixture_draws(log_mixtures: Floats, counts: Floats, rng: np.random.Generator) -> Floats:
+    """A density for each draw of the labels, out of the posterior given the site's windows.
+
+    Angles that are all as likely before mean Jeffreys' prior Beta(1/2, 1/2): a site of few windows
+    keeps a wide interval even if its best fit is no calls at all.
+    """
+    likelihood = log_mixtures @ counts
+    likelihood = np.exp(likelihood - likelihood.max(axis=1, keepdims=True))
+    total = np.cumsum(likelihood, axis=1)
+    drawn = rng.random((2, len(total)))
+    level = (total < drawn[0][:, None] * total[:, -1:]).sum(axis=1)
+    return np.sin(_angles()[level] + (drawn[1] - 0.5) * (np.pi / 2 / LEVELS)) ** 2
