@@ -24,8 +24,8 @@ LOWEST_HZ = 1.0
 _LOW_TRANSITION = 0.5  # of the lower limit
 _HIGH_TRANSITION = 0.1  # of the upper limit
 _STOP_DB = 62.0  # asked of the filter, so that 60 dB hold beside rounding
-# Half the length of such a filter times its transition (Kaiser 1974, as in Oppenheim & Schafer,
-# Discrete-Time Signal Processing, 3rd edition, eq. 7.76).
+# Half the length in seconds of such a filter times its transition in Hz: Kaiser's estimate
+# (Oppenheim & Schafer, Discrete-Time Signal Processing, chapter 7).
 _HALF_LENGTH = (_STOP_DB - 8.0) / (2.285 * 2 * math.pi) / 2
 
 
@@ -67,13 +67,15 @@ class Band:
     @property
     def label(self) -> str:
         """The band in the name of a run: ``40-2000Hz``; empty where there is no limit."""
-        if self.low_hz is None:
-            return "" if self.high_hz is None else f"to{self.high_hz:.10g}Hz"
-        return (
-            f"from{self.low_hz:.10g}Hz"
-            if self.high_hz is None
-            else (f"{self.low_hz:.10g}-{self.high_hz:.10g}Hz")
-        )
+        match self.low_hz, self.high_hz:
+            case None, None:
+                return ""
+            case None, high:
+                return f"to{high:.10g}Hz"
+            case low, None:
+                return f"from{low:.10g}Hz"
+            case low, high:
+                return f"{low:.10g}-{high:.10g}Hz"
 
     @property
     def transition_hz(self) -> float:
