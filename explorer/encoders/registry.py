@@ -1,17 +1,17 @@
 """The encoders that can be used here, by name.
 
-Two come with the package. Others are found through the entry-point group `explorer.encoders`: each
-entry point names an object with `info()` and `load(...)`, see `EncoderSource`. Nothing heavy is
-imported to list what there is.
+They come from three places: this package; descriptions of ONNX files that the user has added (see
+`explorer.encoders.descriptions`); and other packages, through the entry-point group
+`explorer.encoders`. Each is a source with `info()` and `load(...)`, see `EncoderSource`, and where
+weights must be fetched or converted first, `add(...)`. Nothing heavy is imported to list them.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
 from explorer.errors import EncoderError, ParameterError
 
@@ -60,26 +60,23 @@ class EncoderSource(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class _BuiltIn:
-    """A source in this package: `info` from a light module, `load` from the heavy one."""
+@runtime_checkable
+class InstallableSource(EncoderSource, Protocol):
+    """A source whose encoder has to be installed before it can be used."""
 
-    info_module: str
-    load_module: str
-
-    def info(self) -> EncoderInfo:
-        return cast("EncoderSource", import_module(self.info_module)).info()
-
-    def load(
-        self, *, device: str = "auto", path: str | Path | None = None, window_s: float | None = None
-    ) -> Encoder:
-        source = cast("EncoderSource", import_module(self.load_module))
-        return source.load(device=device, path=path, window_s=window_s)
+    def add(self, path: Path | None = None, **settings: str | None) -> str:
+        """Install the encoder from a file or folder, or fetch it; say what was done."""
+        ...
 
 
-_BUILT_IN: dict[str, _BuiltIn] = {
-    "birdnet": _BuiltIn("explorer.encoders.birdnet_weights", "explorer.encoders.birdnet"),
-    "spectral": _BuiltIn("explorer.encoders.spectral_info", "explorer.encoders.spectral"),
+_BUILT_IN = {
+    "birdnet": "explorer.encoders.birdnet_weights",
+    "birdnet3": "explorer.encoders.onnx_models:BIRDNET3",
+    "surfperch": "explorer.encoders.perch_weights:SURFPERCH",
+    "perch": "explorer.encoders.perch_weights:PERCH",
+    "perch2": "explorer.encoders.onnx_models:PERCH2",
+    "beats": "explorer.encoders.beats_info",
+    "spectral": "explorer.encoders.spectral_info",
 }
 _PREFERENCE = ("birdnet", "spectral")  # what "auto" tries, best first
 
@@ -127,29 +124,75 @@ def load(
     >>> load("spectral", device="cpu").name
     'spectral'
     """
-    sources = _sources()
     if name == "auto":
-        name = next(n for n in _PREFERENCE if n in sources and sources[n].info().available)
+        name = next(name for name in _PREFERENCE if _source(name).info().available)
+    return _source(name).load(device=device, path=path, window_s=window_s)
+
+
+def add(name: str, path: Path | None = None, **settings: str | None) -> str:
+    """Install an encoder, and say in a few lines what was done.
+
+    Parameters
+    ----------
+    name:
+        One of `available()`; or the path of a description of your own, `my_reef.toml`.
+    path:
+        The weights as their authors publish them; None fetches them where that is possible.
+    settings:
+        What only this encoder knows, such as the switches of SurfPerch.
+
+    Raises
+    ------
+    ParameterError
+        No encoder of that name, or none that can be added, or a setting it does not know.
+    EncoderError
+        The weights could not be had, or are not what they should be.
+    """
+    from explorer.encoders import descriptions  # noqa: PLC0415 - it imports this module
+
+    if name.endswith(".toml"):
+        return descriptions.add_description(name)
+    source = _source(name)
+    given = {key: value for key, value in settings.items() if value is not None}
+    if not isinstance(source, InstallableSource):
+        raise ParameterError(f"{name} cannot be added: {source.info().how_to_get}.")
+    try:
+        return source.add(path, **given)
+    except TypeError as error:
+        if not given:
+            raise
+        raise ParameterError(f"{name} has no settings such as {', '.join(given)}.") from error
+
+
+def _source(name: str) -> EncoderSource:
+    sources = _sources()
     if name not in sources:
         raise ParameterError(f"encoder {name!r} is not known. Known here: {', '.join(sources)}.")
-    return sources[name].load(device=device, path=path, window_s=window_s)
+    source = sources[name]
+    return source.resolve() if isinstance(source, _Point) else source
 
 
 def _sources() -> dict[str, EncoderSource]:
-    found: dict[str, EncoderSource] = dict(_BUILT_IN)
+    from explorer.encoders import descriptions  # noqa: PLC0415 - it imports this module
+
+    found: dict[str, EncoderSource] = {
+        name: _Point(EntryPoint(name, value, GROUP)) for name, value in _BUILT_IN.items()
+    }
     for point in entry_points(group=GROUP):
-        if point.name not in found:  # a plug-in may add, but not quietly replace
-            found[point.name] = _PlugIn(point)
+        # A plug-in may add, but not quietly replace.
+        found.setdefault(point.name, _Point(point))
+    for described in descriptions.installed_descriptions():
+        found.setdefault(described.name, described)
     return found
 
 
 @dataclass(frozen=True)
-class _PlugIn:
-    """An entry point, imported only when it is asked about."""
+class _Point:
+    """A source by the name of its module or object, imported only when it is asked about."""
 
     point: EntryPoint
 
-    def _source(self) -> EncoderSource:
+    def resolve(self) -> EncoderSource:
         try:
             return cast("EncoderSource", self.point.load())
         except Exception as error:  # a plug-in's import can fail in any way
@@ -159,12 +202,12 @@ class _PlugIn:
             ) from error
 
     def info(self) -> EncoderInfo:
-        return self._source().info()
+        return self.resolve().info()
 
     def load(
         self, *, device: str = "auto", path: str | Path | None = None, window_s: float | None = None
     ) -> Encoder:
-        return self._source().load(device=device, path=path, window_s=window_s)
+        return self.resolve().load(device=device, path=path, window_s=window_s)
 
 
 def _describe(name: str, source: EncoderSource) -> EncoderInfo:

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 from explorer.encoders.registry import EncoderInfo
+
+if TYPE_CHECKING:
+    from explorer.encoders.spectral import SpectralEncoder
 
 NAME = "spectral"
 VERSION = "1"
@@ -28,3 +34,12 @@ def info() -> EncoderInfo:
         how_to_get="part of this package",
         reference="log-mel, PCEN (Wang et al. 2017) and modulation statistics",
     )
+
+
+def load(
+    *, device: str = "auto", path: str | Path | None = None, window_s: float | None = None
+) -> SpectralEncoder:
+    """Make the encoder ready to use."""
+    from explorer.encoders import spectral  # noqa: PLC0415 - torch takes a second to load
+
+    return spectral.load(device=device, path=path, window_s=window_s)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from explorer import __version__
+from explorer.cli import encoders
 from explorer.errors import CollectionError, ExplorerError, ParameterError
 
 if TYPE_CHECKING:
@@ -57,6 +58,8 @@ class Metric(StrEnum):
     dot = "dot"
     euclidean = "euclidean"
 
+
+app.add_typer(encoders.app, name="encoders")
 
 CollectionPath = Annotated[
     Path, typer.Argument(metavar="COLLECTION", help="Folder of the collection.", show_default=False)
@@ -315,23 +318,6 @@ def import_(
     typer.echo(str(report))
     if not report.labels and report.refused:
         raise typer.Exit(1)
-
-
-@app.command()
-def encoders() -> None:
-    """List the encoders: which can be used here, and how to get the others."""
-    from explorer.encoders.registry import available  # noqa: PLC0415
-
-    for info in available():
-        typer.echo(f"{info.name} {info.version}: {'ready' if info.available else 'not installed'}")
-        typer.echo(
-            f"  windows of {info.window_s:g} s at {info.sample_rate / 1000:g} kHz, "
-            f"{info.dimension} dimensions"
-        )
-        typer.echo(f"  licence: {info.licence}")
-        typer.echo(f"  reference: {info.reference}")
-        if not info.available:
-            typer.echo(f"  to get it: {info.how_to_get}")
 
 
 @app.command()
