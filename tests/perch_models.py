@@ -6,13 +6,16 @@ that a real export has (parity fixtures, graph_facts.json).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pytest
 from savedmodel_files import exported, function, write_bundle, write_program
 
 from explorer.encoders.efficientnet import flax_shapes
+from explorer.errors import EncoderError
 
 HEADS = {
     "label": 6, "genus": 5, "family": 4, "order": 3, "reef_label": 7, "fsd50k_label": 2
@@ -33,15 +36,20 @@ SCALARS = {
 
 
 def tree(heads: Mapping[str, int] = HEADS, seed: int = 0) -> dict[str, np.ndarray]:
-    """Make random parameters by flax path: variances above zero, the rest around it."""
+    """Make random parameters by flax path, such that embeddings depend on what is heard."""
     rng = np.random.default_rng(seed)
-    shapes = flax_shapes("b1") | head_shapes(heads)
-    return {
-        path: rng.uniform(0.5, 1.5, shape).astype("float32")
-        if path.endswith(("var", "scale"))
-        else (rng.standard_normal(shape) / np.sqrt(np.prod(shape[:-1]))).astype("float32")
-        for path, shape in shapes.items()
-    }
+    made = {}
+    for path, shape in (flax_shapes("b1") | head_shapes(heads)).items():
+        if path.endswith("var"):  # below one, so that sounds outlast 23 blocks
+            array = rng.uniform(0.25, 0.6, shape)
+        elif path.endswith("scale"):
+            array = rng.uniform(0.5, 1.5, shape)
+        elif path.endswith("kernel"):
+            array = rng.standard_normal(shape) / np.sqrt(np.prod(shape[:-1]))
+        else:
+            array = 0.1 * rng.standard_normal(shape)
+        made[path] = array.astype("float32")
+    return made
 
 
 def head_shapes(heads: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
@@ -98,3 +106,28 @@ def write_model(
     write_class_lists(folder / "assets", heads)
     (folder / "fingerprint.pb").write_bytes(b"not read")
     return folder
+
+
+def beside(
+    published: Path,
+    folder: Path,
+    tree: Mapping[str, np.ndarray] | None = None,
+    heads: Mapping[str, int] = HEADS,
+    **options: Any,
+) -> Path:
+    """Write program and class lists beside the variables of a model, or those of another tree."""
+    (folder / "assets").mkdir(parents=True)
+    write_class_lists(folder / "assets", heads)
+    write_program(folder, [network()], outputs(heads))
+    if tree is None:
+        (folder / "variables").symlink_to(published / "variables")
+    else:
+        write_bundle(folder / "variables", exported(tree, **options))
+    return folder
+
+
+def refusal(call: Callable[[], object]) -> str:
+    """Return what the error says that a call must end in."""
+    with pytest.raises(EncoderError) as caught:
+        call()
+    return str(caught.value)

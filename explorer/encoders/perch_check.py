@@ -62,15 +62,15 @@ def checked(converted: Converted, folder: Path, source: Path) -> Converted:
     network = SurfPerch.from_parameters(
         converted.parameters, **vars(converted.switches), heads=tuple(converted.class_names)
     )
-    with torch.no_grad():
-        pictures = network.front_end(waves)
-        embeddings = network(waves)
     found = []
     if all("frontend" in outputs for outputs in originals):  # exports from 2024 on
+        pictures = network.front_end(waves)
         difference = np.abs(_stacked(originals, "frontend", pictures) - pictures.numpy()).max()
         if not difference < LARGEST_DIFFERENCE:
             raise _differs(converted, source, f"their front ends by {difference:.2g}")
         found.append(f"front ends differ by {difference:.1g} at most")
+    with torch.no_grad():
+        embeddings = network(waves)
     theirs = torch.from_numpy(_stacked(originals, "embedding", embeddings)).double()
     cosine = float(torch.cosine_similarity(embeddings.double(), theirs).min())
     if not cosine > SMALLEST_COSINE:

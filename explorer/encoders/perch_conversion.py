@@ -26,10 +26,12 @@ from explorer.encoders.perch_weights import (
     Converted,
     Release,
     Switches,
+    numbered,
 )
 from explorer.encoders.savedmodel import (
     INDEX,
     PROGRAM,
+    Program,
     named_variables,
     ordered_variables,
     read_program,
@@ -39,7 +41,7 @@ from explorer.encoders.tensorbundle import Bundle
 from explorer.encoders.unpacking import saved_model
 from explorer.errors import EncoderError
 
-_HEAD = re.compile(r"params/(Dense_(\d+))/kernel")
+_HEAD = re.compile(r"params/Dense_(\d+)/kernel")
 _NOT_HEADS = re.compile(r"embedding|frontend|output_\d+")  # other outputs; those of unnamed exports
 
 
@@ -72,45 +74,33 @@ def convert(
     """
     with saved_model(path) as folder:
         bundle = Bundle(folder / INDEX)
-        parameters = _parameters(bundle, path)
+        keys = _keys(bundle, path)
+        shapes = {name: bundle.shape(key) for name, key in keys.items()}
+        _check_tree(shapes, path)
         program = read_program(folder)
-        lists = _class_lists(folder)
-        known = {name: size for name, size in program.outputs.items() if size > 0}
-        known = {name: n for name, n in known.items() if not _NOT_HEADS.fullmatch(name)}
-        sizes = _head_sizes(parameters)
-        heads = _head_names(sizes, known or {n: len(names) for n, names in lists.items()}, path)
-        if ("reef_label" in heads) != (release is SURFPERCH):
-            other = PERCH if release is SURFPERCH else SURFPERCH
-            raise EncoderError(
-                f"{path}: is not {release.title}: its heads are {', '.join(heads)}. If it is "
-                f"{other.title}, run: explorer encoders add {other.name} {path}"
-            )
+        class_names = _class_names(_head_sizes(shapes), program, _class_lists(folder), path)
+        _check_release(class_names, release, path)
         switches = find_switches(
             program, str(path), smoothing=smoothing, activation=activation, pcen=pcen
         )
+        parameters = {name: _array(bundle, name, key) for name, key in keys.items()}
         converted = Converted(
             name=release.name,
             version=_version(parameters, switches),
             switches=switches,
             parameters=parameters,
-            class_names=_class_names(dict(zip(heads, sizes, strict=True)), lists, path),
+            class_names=class_names,
             source_sha256=digest_of(folder, bundle),
             self_check="not run",
         )
         return perch_check.checked(converted, folder, path) if check else converted
 
 
-def _parameters(bundle: Bundle, path: Path) -> dict[str, np.ndarray]:
-    """Read every variable by its flax path, float32, and refuse another tree than Perch's."""
-    keys = _keys(bundle, path)
-    _check_tree({name: bundle.shape(key) for name, key in keys.items()}, path)
-    parameters = {}
-    for name, key in keys.items():
-        array = np.array(bundle.read(key), dtype=np.float32, order="C")
-        if not np.isfinite(array).all():
-            raise EncoderError(f"{path}: {name} holds values that are not numbers.")
-        parameters[name] = array
-    return parameters
+def _array(bundle: Bundle, name: str, key: str) -> np.ndarray:
+    array = np.array(bundle.read(key), dtype=np.float32, order="C")
+    if not np.isfinite(array).all():
+        raise EncoderError(f"{bundle.index}: {name} holds values that are not numbers.")
+    return array
 
 
 def _check_tree(shapes: Mapping[str, tuple[int, ...]], path: Path) -> None:
@@ -167,10 +157,37 @@ def _names_in_order(count: int, path: Path) -> list[str]:
     return sorted([*encoder, *dense], key=_by_level)
 
 
-def _head_sizes(parameters: Mapping[str, np.ndarray]) -> list[int]:
+def _head_sizes(shapes: Mapping[str, tuple[int, ...]]) -> list[int]:
     """Return how many classes Dense_0, Dense_1, … have."""
-    found = {int(m[2]): a.shape[1] for n, a in parameters.items() if (m := _HEAD.fullmatch(n))}
+    found = {int(m[1]): s[1] for name, s in shapes.items() if (m := _HEAD.fullmatch(name))}
     return [found[number] for number in sorted(found)]
+
+
+def _check_release(class_names: Mapping[str, list[str]], release: Release, path: Path) -> None:
+    """Refuse Perch where SurfPerch is meant, and the reverse: only SurfPerch knows reefs."""
+    if ("reef_label" in class_names) != (release is SURFPERCH):
+        other = PERCH if release is SURFPERCH else SURFPERCH
+        raise EncoderError(
+            f"{path}: is not {release.title}: its heads are {', '.join(class_names)}. If it is "
+            f"{other.title}, run: explorer encoders add {other.name} {path}"
+        )
+
+
+def _class_names(
+    sizes: list[int], program: Program, lists: Mapping[str, list[str]], path: Path
+) -> dict[str, list[str]]:
+    """Return the classes of each head by its name; those of a head without a list are numbered."""
+    outputs = {n: s for n, s in program.outputs.items() if s > 0 and not _NOT_HEADS.fullmatch(n)}
+    known = outputs or {name: len(classes) for name, classes in lists.items()}
+    class_names = {}
+    for head, size in zip(_head_names(sizes, known, path), sizes, strict=True):
+        class_names[head] = lists.get(head, numbered(head, size))
+        if len(class_names[head]) != size:
+            raise EncoderError(
+                f"{path}: {head}.csv lists {len(lists[head])} classes, but the head has {size}. "
+                "Take the class lists that came with the model."
+            )
+    return class_names
 
 
 def _head_names(sizes: list[int], known: Mapping[str, int], path: Path) -> list[str]:
@@ -209,20 +226,6 @@ def _class_lists(folder: Path) -> dict[str, list[str]]:
             raise EncoderError(f"{path}: is not a list of classes ({error}).") from error
         lists[path.stem] = rows[1:]
     return lists
-
-
-def _class_names(
-    heads: Mapping[str, int], lists: Mapping[str, list[str]], path: Path
-) -> dict[str, list[str]]:
-    """Return the classes of each head; those of a head without a list are numbered."""
-    for head, size in heads.items():
-        if head in lists and len(lists[head]) != size:
-            raise EncoderError(
-                f"{path}: {head}.csv lists {len(lists[head])} classes, but the head has {size}. "
-                "Take the class lists that came with the model."
-            )
-    numbered = {head: [f"{head} {i}" for i in range(size)] for head, size in heads.items()}
-    return {head: lists.get(head, numbered[head]) for head in heads}
 
 
 def digest_of(folder: Path, bundle: Bundle) -> str:

@@ -50,13 +50,19 @@ def find_switches(
     ParameterError
         A given one is unknown.
     EncoderError
-        One that was not given does not show in the program; it is named.
+        One that was not given does not show in the program; it is named. Or the program shows the
+        front end of Perch before September 2023, which is another.
     """
     given = {"smoothing": smoothing, "activation": activation, "pcen": pcen}
     for name, choice in given.items():
         if choice is not None and choice not in CHOICES[name]:
             raise ParameterError(f"{name} {choice!r} is unknown. Use {' or '.join(CHOICES[name])}.")
     encoders = [f for f in program.functions if f.operations["DepthwiseConv2dNative"] >= _BLOCKS]
+    if any(_has_older_front_end(f) for f in encoders):
+        raise EncoderError(
+            f"{source}: has the front end of Perch before September 2023, which is not supported. "
+            "Take a newer version."
+        )
     answers = {
         "smoothing": [_smoothing(f) for f in encoders],
         "activation": [_activation(f) for f in encoders],
@@ -87,6 +93,13 @@ def _why(program: Program, encoders: list[Function]) -> str:
     if any(f.operations["XlaCallModule"] for f in program.functions):
         return "the program is compiled (XlaCallModule)"
     return "the program holds no EfficientNet B1 in plain operations"
+
+
+def _has_older_front_end(function: Function) -> bool:
+    """Look for the periodic Hann window; it is symmetric since."""
+    periodic = np.hanning(641)[:-1]
+    windows = [c / c.max() for c in function.constants if c.size == 640 and c.max() > 0]
+    return any(np.allclose(window, periodic, atol=1e-4) for window in windows)
 
 
 def _smoothing(function: Function) -> str | None:

@@ -185,10 +185,12 @@ class Release:
 
     def _summary(self, converted: Converted) -> str:
         heads = ", ".join(f"{head} ({len(n)})" for head, n in converted.class_names.items())
+        unlisted = [h for h, n in converted.class_names.items() if n == numbered(h, len(n))]
+        note = f"; without a list of classes: {', '.join(unlisted)}" if unlisted else ""
         use = converted.switches
         return (
             f"{self.title} {converted.version} is ready: {self.installed}\n"
-            f"Heads (classes): {heads}\n"
+            f"Heads (classes): {heads}{note}\n"
             f"Trained with: smoothing {use.smoothing}, activation {use.activation}, "
             f"PCEN constants {use.pcen}\n"
             f"Self-check against the original: {converted.self_check}."
@@ -210,6 +212,17 @@ PERCH = Release(
     reference="Ghani et al. 2023, doi:10.1038/s41598-023-49989-z",
 )
 RELEASES = {release.name: release for release in (SURFPERCH, PERCH)}
+
+
+def numbered(head: str, classes: int) -> list[str]:
+    """Return names for the classes of a head that came without a list of them.
+
+    Example
+    -------
+    >>> numbered("order", 2)
+    ['order 0', 'order 1']
+    """
+    return [f"{head} {number}" for number in range(classes)]
 
 
 def find(name: Literal["surfperch", "perch"], path: str | Path | None = None) -> Converted:

@@ -49,7 +49,10 @@ def saved_model(path: Path) -> Iterator[Path]:
         # A mapped file cannot be deleted on Windows; what is left there goes with the session.
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
             _unpack(path, Path(name))
-            yield _find(Path(name), path)
+            try:
+                yield _find(Path(name), path)
+            except EncoderError as error:  # the user knows the archive, not the temporary folder
+                raise EncoderError(str(error).replace(name, str(path))) from error
     else:
         raise EncoderError(f"{path}: no such file or folder.")
 

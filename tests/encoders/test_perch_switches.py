@@ -81,6 +81,14 @@ def test_constants_that_contradict_the_smoothing_are_not_guessed(tmp_path: Path)
     assert "pcen not found" in refusal(tmp_path, function("f", operations, constants))
 
 
+def test_the_front_end_of_earlier_perch_is_refused(tmp_path: Path) -> None:
+    window = np.hanning(641)[:-1]
+    taps = perch_models.taps(0.01, "legacy")
+    scalars = [np.float32(x) for x in perch_models.SCALARS["new"]]
+    older = function("f", perch_models.OPERATIONS["swish"], [window / window.sum(), taps, *scalars])
+    assert "front end of Perch before September 2023" in refusal(tmp_path, older)
+
+
 def test_a_compiled_program_says_that_all_three_must_be_given(tmp_path: Path) -> None:
     compiled = function("__inference_<lambda>_1", {"XlaCallModule": 1}, [])
     message = refusal(tmp_path, compiled)
