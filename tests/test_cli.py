@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -229,9 +228,10 @@ def test_ctrl_c_ends_in_words_and_the_next_call_goes_on(tmp_path: Path) -> None:
         stderr=subprocess.PIPE,
         text=True,
     )
-    while not list(path.glob("embeddings/*/embedding.lock")) and process.poll() is None:
-        time.sleep(0.05)
-    time.sleep(0.5)
+    assert process.stderr is not None
+    so_far = ""
+    while "x real time" not in so_far and process.poll() is None:  # the bar moves
+        so_far += process.stderr.read(1)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert process.returncode == cli.INTERRUPTED, said

@@ -65,7 +65,7 @@ def test_embed_killed_twice_and_started_again_loses_nothing(shared: Path, tmp_pa
         arguments = ["embed", str(collection), "--audio", str(audio), "--encoder", "spectral"]
         return subprocess.Popen([sys.executable, "-c", code, *arguments])
 
-    for pause_s in (0.1, 0.4):
+    for pause_s in (0.5, 1.0):
         process = embed(killed)
         lock = killed / "embeddings" / "spectral-1_3.0s" / "embedding.lock"
         while not lock.exists() and process.poll() is None:

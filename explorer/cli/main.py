@@ -138,6 +138,13 @@ def embed(
     ] = None,
     encoder: Annotated[str, typer.Option(help="Encoder: see `explorer encoders`.")] = "auto",
     device: Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")] = "auto",
+    window: Annotated[
+        float | None,
+        typer.Option(
+            help="Seconds in a window, for encoders that leave a choice.",
+            show_default="the encoder's",
+        ),
+    ] = None,
     hop: Annotated[
         float | None,
         typer.Option(help="Seconds between starts of windows.", show_default="no overlap"),
@@ -186,6 +193,7 @@ def embed(
         opened,
         encoder=encoder,
         device=device,
+        window_s=window,
         hop_s=hop,
         speed=speed,
         low_hz=low_hz,

@@ -17,7 +17,7 @@ from explorer.audio.windows import WindowGrid
 from explorer.collection import labels as label_log
 from explorer.collection.archive import Archive, Rows
 from explorer.collection.catalogue import Run
-from explorer.errors import ParameterError
+from explorer.errors import EncoderError, ParameterError
 
 if TYPE_CHECKING:
     from explorer.audio.recordings import Scan
@@ -124,6 +124,7 @@ class Collection(Archive):
         self,
         encoder: str | Encoder = "auto",
         *,
+        window_s: float | None = None,
         hop_s: float | None = None,
         speed: float = 1.0,
         low_hz: float | None = None,
@@ -140,6 +141,8 @@ class Collection(Archive):
         encoder
             Name (`explorer encoders` lists them), ``"auto"`` for BirdNET where it is installed and
             ``spectral`` where not, or a loaded encoder.
+        window_s
+            Seconds of sound in a window as the encoder hears it, for encoders that leave a choice.
         hop_s
             Seconds of the recording between starts of windows; None for no overlap.
         speed
@@ -160,7 +163,12 @@ class Collection(Archive):
         from explorer.collection.embedding import embed  # noqa: PLC0415
         from explorer.collection.progress import bar  # noqa: PLC0415
 
-        model = self._load_encoder(encoder, device) if isinstance(encoder, str) else encoder
+        if isinstance(encoder, str):
+            model = self._load_encoder(encoder, device, window_s)
+        elif window_s is None:
+            model = encoder
+        else:
+            raise ParameterError("window_s is for encoders given by name; this one is loaded")
         if not (np.isfinite(speed) and speed > 0):
             raise ParameterError(f"speed is a factor above 0, not {speed!r}")
         band = Band(low_hz, high_hz)
@@ -170,17 +178,15 @@ class Collection(Archive):
                 f"{model.name} hears up to {heard_hz:g} Hz at speed {speed:g}, so nothing is left "
                 f"above {low_hz:g} Hz; play slower (a smaller speed) or lower the limit"
             )
-        window_s = model.window_s * speed
-        hop_s = window_s if hop_s is None else hop_s
-        WindowGrid(window_s, hop_s)  # refuses what is no length
+        heard_s = model.window_s * speed
+        hop_s = heard_s if hop_s is None else hop_s
+        WindowGrid(heard_s, hop_s)  # refuses what is no length
         run = Run(
-            name=Run.name_for(
-                model.name, model.version, window_s, hop_s, speed, str(channel), band
-            ),
+            name=Run.name_for(model.name, model.version, heard_s, hop_s, speed, str(channel), band),
             encoder=model.name,
             version=model.version,
             sample_rate=model.sample_rate,
-            window_s=window_s,
+            window_s=heard_s,
             hop_s=hop_s,
             speed=speed,
             channel=str(channel),
@@ -471,10 +477,10 @@ class Collection(Archive):
 
     # --- inside -----------------------------------------------------------------------------
 
-    def _load_encoder(self, name: str, device: str) -> Encoder:
+    def _load_encoder(self, name: str, device: str, window_s: float | None) -> Encoder:
         from explorer.encoders.registry import load  # noqa: PLC0415
 
-        return load(name, device=device)
+        return load(name, device=device, window_s=window_s)
 
     def encoder(self, run: str | None = None) -> Encoder:
         """The encoder of a run, loaded; for queries from outside the collection.
@@ -486,5 +492,14 @@ class Collection(Archive):
         """
         name = self._run(run)
         if name not in self._encoders:
-            self._encoders[name] = self._load_encoder(self.catalogue.runs()[name].encoder, "auto")
+            made = self.catalogue.runs()[name]
+            heard_s = round(made.window_s / made.speed, 9)  # 0.3 s at speed 0.1 is 3 s, exactly
+            model = self._load_encoder(made.encoder, "auto", heard_s)
+            if model.version != made.version:
+                raise EncoderError(
+                    f"{made.encoder} {model.version} is installed here, but {name} was made with "
+                    f"version {made.version}: their embeddings cannot be compared. Install that "
+                    f"version, or embed again: explorer embed {self.path} --encoder {made.encoder}"
+                )
+            self._encoders[name] = model
         return self._encoders[name]

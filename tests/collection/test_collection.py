@@ -13,7 +13,7 @@ from small_recordings import RATE, Listener, write_recordings
 
 import explorer
 from explorer.collection.collection import Collection
-from explorer.errors import CollectionError, FormatVersionError, ParameterError
+from explorer.errors import CollectionError, EncoderError, FormatVersionError, ParameterError
 
 
 def test_recordings_come_with_site_and_start(reef: Collection) -> None:
@@ -144,6 +144,35 @@ def test_unreadable_files_are_listed_with_cause(tmp_path: Path, recordings: Path
 def test_a_folder_with_other_things_does_not_become_a_collection(recordings: Path) -> None:
     with pytest.raises(CollectionError, match="not empty"):
         explorer.open(recordings)
+
+
+def test_a_file_is_searched_with_the_window_that_the_run_has(
+    tmp_path: Path, recordings: Path
+) -> None:
+    path = tmp_path / "reef.collection"
+    reef = explorer.open(path, audio=recordings)
+    reef.embed("spectral", window_s=1.5, speed=0.5, progress=False)
+    again = explorer.open(path)
+    assert again.windows()["end_s"].iloc[0] == 0.75
+    sound = again.recordings["path"].iloc[0]
+    assert again.search(sound, k=1, start_s=0.75).index[0] == 1
+
+
+def test_another_version_of_the_encoder_is_refused_for_queries(
+    tmp_path: Path, recordings: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "reef.collection"
+    explorer.open(path, audio=recordings).embed("spectral", progress=False)
+    monkeypatch.setattr("explorer.encoders.spectral_info.VERSION", "2")
+    monkeypatch.setattr("explorer.encoders.spectral.SpectralEncoder.version", "2")
+    again = explorer.open(path)
+    with pytest.raises(EncoderError, match=r"spectral 2 is installed.*version 1.*embed again"):
+        again.search(again.recordings["path"].iloc[0])
+
+
+def test_a_window_length_is_for_encoders_by_name(reef: Collection) -> None:
+    with pytest.raises(ParameterError, match="this one is loaded"):
+        reef.embed(Listener(), window_s=2.0, progress=False)
 
 
 def test_asking_before_embedding_says_what_to_do(tmp_path: Path, recordings: Path) -> None:
