@@ -16,6 +16,7 @@ from typing import Literal
 
 import numpy as np
 import torch
+from scipy.linalg import toeplitz
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -233,9 +234,11 @@ def smoothing_matrix(taps: np.ndarray, frames: int) -> np.ndarray:
     Before the first frame there is taken to be more of it. One product with this matrix is quicker
     than a convolution in every band, and its upper left corner does the same to a shorter picture.
     """
-    single = torch.eye(frames, dtype=torch.float64)[:, None]  # a sound in one frame only, each
-    before = functional.pad(single, (len(taps) - 1, 0), mode="replicate")
-    return functional.conv1d(before, torch.from_numpy(taps)[None, None])[:, 0].T.numpy()
+    column = np.zeros(frames)
+    column[: len(taps)] = taps[::-1][:frames]
+    matrix = toeplitz(column, np.zeros(frames))
+    matrix[:, 0] += taps.sum() - matrix.sum(1)  # the weight of what came before the first frame
+    return matrix
 
 
 def _mel(hz: np.ndarray | float) -> np.ndarray:
