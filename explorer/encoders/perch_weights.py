@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from explorer.encoders.frontends import PcenName, Smoothing
     from explorer.encoders.surfperch import PerchEncoder
 
+Name = Literal["surfperch", "perch"]
+
 SAMPLE_RATE = 32_000
 WINDOW_S = 5.0
 DIMENSION = 1280
@@ -78,7 +80,7 @@ class Converted:
         What came of comparing it with the original, in words.
     """
 
-    name: str
+    name: Name
     version: str
     switches: Switches
     parameters: Mapping[str, np.ndarray]
@@ -91,7 +93,7 @@ class Converted:
 class Release:
     """One of the two published models: an encoder's `info`, `add` and `load`."""
 
-    name: Literal["surfperch", "perch"]
+    name: Name
     title: str
     handle: str
     page: str
@@ -225,7 +227,7 @@ def numbered(head: str, classes: int) -> list[str]:
     return [f"{head} {number}" for number in range(classes)]
 
 
-def find(name: Literal["surfperch", "perch"], path: str | Path | None = None) -> Converted:
+def find(name: Name, path: str | Path | None = None) -> Converted:
     """Return the weights of an encoder.
 
     Parameters
