@@ -26,7 +26,19 @@ def folder(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Path:
 @pytest.fixture(scope="module")
 def first_look(folder: Path) -> list[nbformat.NotebookNode]:
     """The code cells of the first notebook, with what they gave."""
-    notebook = nbformat.read(folder / "notebooks" / "01_first_look.ipynb", as_version=4)
+    return run(folder, "01_first_look.ipynb")
+
+
+@pytest.fixture(scope="module")
+def own_encoder(folder: Path) -> str:
+    """All that the second notebook printed."""
+    cells = run(folder, "02_your_own_encoder.ipynb")
+    return "\n".join(text_of(cell) for cell in cells)
+
+
+def run(folder: Path, name: str) -> list[nbformat.NotebookNode]:
+    """Run a notebook and give its code cells with what they gave."""
+    notebook = nbformat.read(folder / "notebooks" / name, as_version=4)
     client = NotebookClient(
         notebook,
         timeout=300,
@@ -88,3 +100,17 @@ def test_first_look_leaves_files_that_other_programs_take(first_look, folder):
     assert set(pd.read_csv(out / "labels.csv")["class"]) == {"whoop", "grunt"}
     tables = list((out / "raven").glob("*.selections.txt"))
     assert len(tables) == detections["recording"].nunique()
+
+
+def test_a_torch_module_and_its_onnx_file_are_the_same_encoder(own_encoder):
+    assert "180 windows of 18 recordings with tiny_ear-1_3.0s" in own_encoder
+    assert "Its inputs and outputs are as declared, and it ran." in own_encoder
+    assert float(re.search(r"cosine to the module: ([\d.]+)", own_encoder)[1]) > 0.9999
+    assert "all 180 windows of tiny_ear-1_3.0s are embedded" in own_encoder  # nothing is done twice
+
+
+def test_own_encoders_search_beside_the_others_one_from_a_package_too(own_encoder):
+    found = dict(re.findall(r"(\w+)-1_\d\.0s: (\d+) of 20 hold a whoop", own_encoder))
+    assert set(found) == {"spectral", "tiny_ear", "loudness"}
+    assert int(found["tiny_ear"]) >= 10  # what it learnt in seconds; chance is two
+    assert int(found["loudness"]) < int(found["tiny_ear"])
