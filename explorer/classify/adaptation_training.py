@@ -1,0 +1,322 @@
+"""Training a model on what it thinks itself: one loop for all methods of adapting without labels.
+
+What is trained is a `Student`: embeddings with a scale, a shift and a head
+(`explorer.classify.adaptation`), or a network with its own normalisation layers
+(`explorer.classify.adaptation_layers`). The same student without noise is the teacher.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from explorer.classify import adaptation_losses as losses
+from explorer.classify.adaptation_settings import Settings
+from explorer.errors import ExplorerError, ParameterError
+from explorer.space.neighbours import knn_graph
+
+OnProgress = Callable[[float, str], None]
+"""Called with the fraction done (0 to 1) and what is going on, in words."""
+OnStep = Callable[[int, float], None]
+"""Called after each step with its number and its loss."""
+
+TEACHER_ROWS = 4096
+"""Rows that the teacher looks at, and whose neighbours are averaged, at a time."""
+
+
+class AdaptationCancelled(ExplorerError):
+    """Adapting was stopped on request; the classifier is what it was."""
+
+
+class Student(Protocol):
+    """What can be trained without labels: rows that a model gives features and logits for."""
+
+    def __len__(self) -> int:
+        """How many rows there are to learn from."""
+        ...
+
+    def trained(self) -> list[Tensor]:
+        """What is trained."""
+        ...
+
+    def look(self, rows: Tensor, draws: Draws | None) -> tuple[Tensor, Tensor]:
+        """Features and logits of the classes that can occur.
+
+        ``draws`` gives the noise of a student's pass; None is the teacher's, without noise.
+        """
+        ...
+
+
+class Draws:
+    """Every random choice, from one seed: the same on every device."""
+
+    def __init__(self, seed: int, dropout: float) -> None:
+        self.dropout = dropout
+        self._random = torch.Generator().manual_seed(seed)
+
+    def order(self, n_rows: int) -> Tensor:
+        """The order in which an epoch goes through the rows."""
+        return torch.randperm(n_rows, generator=self._random)
+
+    def kept(self, like: Tensor) -> Tensor:
+        """What dropout multiplies values with: 0, or one divided by the share that is kept."""
+        if self.dropout == 0:
+            return torch.ones_like(like)
+        drawn = torch.rand(like.shape, generator=self._random) >= self.dropout
+        return drawn.to(like) / (1 - self.dropout)
+
+    def seed(self) -> int:
+        """A seed for a network's own noise."""
+        return int(torch.randint(2**31, (1,), generator=self._random))
+
+
+def train(
+    student: Student,
+    settings: Settings,
+    *,
+    draws: Draws | None = None,
+    on_step: OnStep | None = None,
+    on_progress: OnProgress | None = None,
+    cancel: threading.Event | None = None,
+) -> list[float]:
+    """Train a student with a method; gives the mean loss of each epoch.
+
+    Raises
+    ------
+    AdaptationCancelled
+        ``cancel`` was set.
+    ParameterError
+        The training diverged.
+    """
+    draws = draws or Draws(settings.seed, settings.dropout)
+    lesson = LESSONS[settings.method](student, settings, draws)
+    parameters = student.trained()
+    optimiser = torch.optim.Adam(parameters, lr=settings.learning_rate)
+    steps_each = -(-len(student) // settings.batch_size)
+    n_steps, step = settings.epochs * steps_each, 0
+    history = []
+    for epoch in range(settings.epochs):
+        if on_progress is not None:
+            on_progress(step / n_steps, f"Adapting: round {epoch + 1} of {settings.epochs}")
+        lesson.before_epoch(epoch)
+        total = 0.0
+        for rows in draws.order(len(student)).split(settings.batch_size):
+            if cancel is not None and cancel.is_set():
+                raise AdaptationCancelled("adapting was stopped; the classifier is what it was")
+            loss = lesson.loss(rows)
+            if settings.weight_decay:
+                loss = loss + settings.weight_decay * sum(p.square().sum() for p in parameters)
+            if settings.decay == "cosine":
+                rate = settings.learning_rate * (1 + math.cos(math.pi * step / n_steps)) / 2
+                optimiser.param_groups[0]["lr"] = rate
+            optimiser.zero_grad()
+            if loss.requires_grad:  # not where a method finds nothing to believe in a batch
+                loss.backward()
+                optimiser.step()
+            value = float(loss.detach())
+            if not math.isfinite(value):
+                raise ParameterError(
+                    f"adapting with {settings.method} diverged in step {step + 1}; use a smaller "
+                    f"learning_rate than {settings.learning_rate:g}"
+                )
+            total += value * len(rows)
+            if on_step is not None:
+                on_step(step, value)
+            step += 1
+        history.append(total / len(student))
+    return history
+
+
+def teach(student: Student, rows: Tensor, *, multi_label: bool) -> tuple[Tensor, Tensor]:
+    """Features and probabilities of some rows without noise, and without a gradient."""
+    with torch.no_grad():
+        features, logits = student.look(rows, None)
+        return features, losses.probabilities(logits, multi_label=multi_label)
+
+
+class Looks:
+    """The features of all rows, computed again whenever they are read, block by block."""
+
+    def __init__(self, student: Student) -> None:
+        self._student = student
+
+    def blocks(self, rows_per_block: int = TEACHER_ROWS) -> Iterator[tuple[int, NDArray]]:
+        """Yield ``(first_row, features)``."""
+        for rows in torch.arange(len(self._student)).split(min(rows_per_block, TEACHER_ROWS)):
+            with torch.no_grad():
+                yield int(rows[0]), self._student.look(rows, None)[0].cpu().numpy()
+
+
+class _Lesson:
+    """What a method believes, and the loss that follows; the simplest is TENT's."""
+
+    def __init__(self, student: Student, settings: Settings, draws: Draws) -> None:
+        self.student, self.settings, self.draws = student, settings, draws
+        self.multi_label = settings.multi_label
+
+    def before_epoch(self, epoch: int) -> None:
+        """Look at all rows, where a method does."""
+
+    def loss(self, rows: Tensor) -> Tensor:
+        return losses.entropy(self.look(rows), multi_label=self.multi_label).mean()
+
+    def look(self, rows: Tensor) -> Tensor:
+        """Probabilities of a noisy pass, with gradient."""
+        return losses.probabilities(
+            self.student.look(rows, self.draws)[1], multi_label=self.multi_label
+        )
+
+    def teach(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        return teach(self.student, rows, multi_label=self.multi_label)
+
+    def teach_all(self) -> Tensor:
+        """Probabilities of all rows without noise."""
+        parts = torch.arange(len(self.student)).split(TEACHER_ROWS)
+        return torch.cat([self.teach(rows)[1] for rows in parts])
+
+    def graph(self, like: Tensor) -> Tensor:
+        """The neighbours of all rows, on the device of ``like``."""
+        found = knn_graph(Looks(self.student), self.settings.n_neighbours)
+        return torch.from_numpy(found.indices).long().to(like.device)
+
+
+class _Notela(_Lesson):
+    """Labels of the teacher, smoothed among neighbours; the Dropout Student is without those."""
+
+    def __init__(self, student: Student, settings: Settings, draws: Draws) -> None:
+        super().__init__(student, settings, draws)
+        self.smooths = settings.method == "notela" and settings.lambda_ > 0
+        self.labels = torch.empty(0)
+
+    def before_epoch(self, epoch: int) -> None:
+        if self.settings.online:
+            if epoch == 0:
+                self.bank = self.teach_all()
+                features = [torch.from_numpy(block) for _, block in Looks(self.student).blocks()]
+                self.features = torch.cat(features).to(self.bank.device)
+                self.near = self.graph(self.bank) if self.smooths else torch.empty(0)
+            return
+        self.bank = self.teach_all()
+        self.near = self.graph(self.bank) if self.smooths else torch.empty(0)
+        parts = torch.arange(len(self.student), device=self.bank.device).split(TEACHER_ROWS)
+        self.labels = torch.cat([self.labels_of(rows, self.bank[rows]) for rows in parts])
+
+    def labels_of(self, rows: Tensor, p: Tensor, near: Tensor | None = None) -> Tensor:
+        """Labels of rows with probabilities ``p``; neighbours as in the graph unless given."""
+        s = self.settings
+        if self.smooths:
+            near = self.near[rows] if near is None else near
+            counts = losses.reciprocal(near, rows, self.near) if s.mutual else near >= 0
+            mean, linked = losses.neighbour_mean(self.bank, near, counts)
+        else:
+            mean, linked = torch.zeros_like(p), torch.zeros(len(p), dtype=torch.bool).to(p.device)
+        return losses.notela_labels(
+            p, mean, linked, multi_label=self.multi_label, lambda_=s.lambda_, alpha=s.alpha
+        )
+
+    def loss(self, rows: Tensor) -> Tensor:
+        if self.settings.online:
+            labels = self.labels_online(rows)
+        else:
+            labels = self.labels[rows.to(self.labels.device)]
+        return losses.cross_entropy(self.look(rows), labels, multi_label=self.multi_label).mean()
+
+    def labels_online(self, rows: Tensor) -> Tensor:
+        """Labels of a batch as the teacher sees it now; then it is remembered."""
+        features, p = self.teach(rows)
+        rows = rows.to(p.device)
+        near = None
+        if self.smooths:
+            near = nearest(features, self.features, rows, self.settings.n_neighbours)
+        labels = self.labels_of(rows, p, near)
+        self.features[rows], self.bank[rows] = features, p
+        if near is not None:
+            self.near[rows] = near
+        return labels
+
+
+def nearest(features: Tensor, bank: Tensor, rows: Tensor, k: int) -> Tensor:
+    """The k nearest rows of a bank for each of some rows of it, themselves left out."""
+    far = torch.cdist(features, bank, compute_mode="donot_use_mm_for_euclid_dist")
+    far[torch.arange(len(rows), device=far.device), rows] = torch.inf
+    return far.topk(min(k, len(bank) - 1), dim=1, largest=False).indices
+
+
+class _PseudoLabel(_Lesson):
+    """Believe what the teacher is sure of."""
+
+    def loss(self, rows: Tensor) -> Tensor:
+        _, taught = self.teach(rows)
+        labels, counts = losses.confident(
+            taught, self.settings.threshold, multi_label=self.multi_label
+        )
+        return losses.masked_cross_entropy(self.look(rows), labels, counts)
+
+
+class _Shot(_Lesson):
+    """Be decided and varied, and agree with the nearest class centroid."""
+
+    def before_epoch(self, epoch: int) -> None:
+        p = self.teach_all()
+        features = torch.cat([torch.from_numpy(block) for _, block in Looks(self.student).blocks()])
+        self.labels = losses.shot_labels(features.to(p.device), p, multi_label=self.multi_label)
+
+    def loss(self, rows: Tensor) -> Tensor:
+        return losses.shot_loss(
+            self.look(rows),
+            self.labels[rows.to(self.labels.device)],
+            beta=self.settings.beta,
+            multi_label=self.multi_label,
+        )
+
+
+class _Nrc(_Lesson):
+    """Agree with neighbours and with theirs, and be varied."""
+
+    def before_epoch(self, epoch: int) -> None:
+        self.bank = self.teach_all()
+        k = self.settings.n_neighbours, self.settings.n_extended
+        found = knn_graph(Looks(self.student), max(k)).indices
+        near = torch.from_numpy(found).long().to(self.bank.device)
+        self.near, self.next = near[:, : k[0]], near[:, : k[1]]
+
+    def loss(self, rows: Tensor) -> Tensor:
+        p = self.look(rows)
+        rows = rows.to(p.device)
+        near = self.near[rows]
+        far = self.next[near]
+        base = self.settings.base_affinity
+        weights = losses.nrc_weights(rows, far, base)
+        self.bank[rows] = p.detach()
+        return losses.nrc_loss(
+            p, self.bank[near], weights, self.bank[far], base, multi_label=self.multi_label
+        )
+
+
+class _Dust(_Lesson):
+    """Believe what noise does not change."""
+
+    def loss(self, rows: Tensor) -> Tensor:
+        _, clean = self.teach(rows)
+        with torch.no_grad():
+            passes = [self.look(rows) for _ in range(self.settings.passes)]
+        apart = [losses.divergence(clean, noisy, multi_label=self.multi_label) for noisy in passes]
+        counts = torch.stack(apart).amax(dim=0) < self.settings.least_divergence
+        return losses.masked_cross_entropy(self.look(rows), clean, counts)
+
+
+LESSONS: dict[str, Callable[[Student, Settings, Draws], _Lesson]] = {
+    "notela": _Notela,
+    "dropout_student": _Notela,
+    "tent": _Lesson,
+    "pseudo_label": _PseudoLabel,
+    "shot": _Shot,
+    "nrc": _Nrc,
+    "dust": _Dust,
+}
