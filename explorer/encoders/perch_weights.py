@@ -96,7 +96,6 @@ class Release:
     name: Name
     title: str
     handle: str
-    page: str
     reference: str
 
     def info(self) -> EncoderInfo:
@@ -116,6 +115,11 @@ class Release:
             ),
             reference=self.reference,
         )
+
+    @property
+    def page(self) -> str:
+        """Where a person downloads this very version."""
+        return f"{_KAGGLE}/{self.handle}"
 
     @property
     def installed(self) -> Path:
@@ -181,8 +185,8 @@ class Release:
         except Exception as error:  # no network, no such model, consent wanted: of many libraries
             raise EncoderError(
                 f"{self.title} could not be fetched from Kaggle ({error}). Where there is "
-                f"internet, download the TensorFlow 2 model from {self.page}, copy the archive "
-                f"here and run: explorer encoders add {self.name} ARCHIVE"
+                f"internet, download it from {self.page}, copy the archive here "
+                f"and run: explorer encoders add {self.name} ARCHIVE"
             ) from error
 
     def _summary(self, converted: Converted) -> str:
@@ -203,14 +207,12 @@ SURFPERCH = Release(
     name="surfperch",
     title="SurfPerch",
     handle="google/surfperch/TensorFlow2/1",
-    page=f"{_KAGGLE}/google/surfperch",
     reference="Williams et al. 2024, doi:10.1098/rstb.2024.0280",
 )
 PERCH = Release(
     name="perch",
     title="Perch",
     handle="google/bird-vocalization-classifier/tensorFlow2/bird-vocalization-classifier/8",
-    page=f"{_KAGGLE}/google/bird-vocalization-classifier",
     reference="Ghani et al. 2023, doi:10.1038/s41598-023-49989-z",
 )
 RELEASES = {release.name: release for release in (SURFPERCH, PERCH)}
