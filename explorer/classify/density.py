@@ -100,10 +100,9 @@ def density(
     """
     check_interval(level, prior)
     drawn = posterior_rates(labels, prior=prior, draws=draws, seed=seed) @ labels.weights
-    low, high = np.quantile(drawn, ends(level))
     unheard = unanswered_bins(labels)
     value = np.nan if unheard else float(labels.weights @ yes_rates(labels))
-    return Estimate(value, float(low), float(high), level, len(labels), unheard)
+    return _estimate(value, drawn, level, labels, unheard)
 
 
 def posterior_moments(labels: StratifiedLabels, *, prior: float = PRIOR) -> tuple[float, float]:
@@ -152,8 +151,7 @@ def ranking_auc(
     rng = np.random.default_rng(seed)
     yes = posterior_rates(labels, prior=prior, draws=draws, seed=seed)
     drawn = _auc(labels.weights, yes, 1 - yes, _auc_within_bins(labels, ties, draws, rng))
-    low, high = np.nanquantile(drawn, ends(level))
-    return Estimate(value, float(low), float(high), level, len(labels), message)
+    return _estimate(value, drawn, level, labels, message)
 
 
 @dataclass(frozen=True, eq=False)
@@ -318,12 +316,21 @@ def _advice(per_bin: Rows, expected: float, wanted: float, reached: np.bool_) ->
     return label if reached else f"{label}; these windows are too few for ±{wanted:.2g}"
 
 
+def _estimate(
+    value: float, drawn: Floats, level: float, labels: StratifiedLabels, message: str
+) -> Estimate:
+    # The value lies inside, also where it is 0 or 1 and the prior keeps all draws away from that.
+    low, high = np.nanquantile(drawn, ends(level))
+    inside = float(np.fmin(low, value)), float(np.fmax(high, value))
+    return Estimate(value, *inside, level, len(labels), message)
+
+
 def ends(level: float) -> tuple[float, float]:
     """The two quantiles that an interval of this probability lies between."""
     return (1 - level) / 2, (1 + level) / 2
 
 
-def check_interval(level: float, prior: float) -> None:
+def check_interval(level: float, prior: float = PRIOR) -> None:
     """Refuse a level or a prior that cannot be right."""
     if not 0 < level < 1:
         raise ParameterError(f"level is a probability between 0 and 1, not {level}")

@@ -191,23 +191,25 @@ def _both(shares: Floats, weights: Floats, rates: Floats) -> tuple[Floats, Float
 
 def _given(weights: Floats, rates: Floats) -> tuple[Floats, Floats]:
     """How windows with and without the class fall into bins, ``[..., n_bins]`` each."""
-    calls, others = weights * rates, weights * (1 - rates)
+    return _normalised(weights * rates), _normalised(weights * (1 - rates))
+
+
+def _normalised(shares: Floats) -> Floats:
     with np.errstate(invalid="ignore", divide="ignore"):
-        calls /= calls.sum(axis=-1, keepdims=True)
-        others /= others.sum(axis=-1, keepdims=True)
-    return calls, others
+        return np.asarray(shares / shares.sum(axis=-1, keepdims=True))
 
 
 def _angles() -> Floats:
     """`LEVELS` angles between 0 and a right angle; the densities are the squares of their sines."""
-    return (np.arange(LEVELS) + 0.5) * (np.pi / 2 / LEVELS)
+    return np.asarray((np.arange(LEVELS) + 0.5) * (np.pi / 2 / LEVELS), dtype=np.float64)
 
 
 def _log_mixtures(weights: Floats, rates: Floats) -> Floats:
     """Log share of the windows of each bin at each density, ``[draws, LEVELS, n_bins]``."""
     of_calls, of_others = (part[:, None, :] for part in _given(weights, rates))
     q = (np.sin(_angles()) ** 2)[:, None]
-    return np.log(np.maximum(q * of_calls + (1 - q) * of_others, np.finfo(float).tiny))
+    mixed = q * of_calls + (1 - q) * of_others
+    return np.asarray(np.log(np.maximum(mixed, np.finfo(float).tiny)))
 
 
 def _mixture_draws(log_mixtures: Floats, counts: Floats, rng: np.random.Generator) -> Floats:
@@ -221,4 +223,5 @@ def _mixture_draws(log_mixtures: Floats, counts: Floats, rng: np.random.Generato
     total = np.cumsum(likelihood, axis=1)
     drawn = rng.random((2, len(total)))
     level = (total < drawn[0][:, None] * total[:, -1:]).sum(axis=1)
-    return np.sin(_angles()[level] + (drawn[1] - 0.5) * (np.pi / 2 / LEVELS)) ** 2
+    angle = _angles()[level] + (drawn[1] - 0.5) * (np.pi / 2 / LEVELS)
+    return np.asarray(np.sin(angle) ** 2)
