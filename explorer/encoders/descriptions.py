@@ -44,6 +44,7 @@ from explorer.errors import EncoderError, ParameterError
 if TYPE_CHECKING:
     from explorer.encoders.onnx import OnnxEncoder
 
+_HOW = "explorer encoders add PATH/TO/DESCRIPTION.toml"
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # safe as a name of a folder on every system
 
 
@@ -56,12 +57,12 @@ class DescribedOnnx:
     def info(self) -> registry.EncoderInfo:
         """Describe the encoder and say whether it is all there."""
         spec = read(_place_of(self.name))
-        return describe(spec, installed.record(self.name) is not None, self._how())
+        return describe(spec, installed.record(self.name) is not None, _HOW)
 
     def add(self, path: Path | None = None) -> str:
         """Add the encoder anew."""
         if path is None:
-            raise ParameterError(f"{self.name}: say where its description is. {self._how()}")
+            raise ParameterError(f"{self.name}: say where its description is: {_HOW}.")
         return add_description(path)
 
     def load(
@@ -69,12 +70,9 @@ class DescribedOnnx:
     ) -> OnnxEncoder:
         """Make the encoder ready to use, as it was added or from another description."""
         if path is None and installed.files_of(self.name) is None:
-            raise EncoderError(f"{self.name}: some of its files are gone. {self._how()}")
+            raise EncoderError(f"{self.name}: some of its files are gone. Add it again: {_HOW}.")
         where = _place_of(self.name) if path is None else Path(path)
         return load_description(where, device=device, window_s=window_s)
-
-    def _how(self) -> str:
-        return "Run: explorer encoders add PATH/TO/DESCRIPTION.toml"
 
 
 def installed_descriptions() -> list[DescribedOnnx]:

@@ -21,7 +21,6 @@ from urllib.parse import urlsplit
 
 from filelock import FileLock, Timeout
 
-from explorer import __version__
 from explorer.encoders import weights
 from explorer.errors import EncoderError
 
@@ -148,7 +147,7 @@ def _take_up(file: RemoteFile, part: Path) -> None:
     from tqdm.auto import tqdm  # noqa: PLC0415 - half a second that listing encoders does not need
 
     there = _bytes_of(part)
-    headers = {"User-Agent": f"soundscape-explorer/{__version__}"}
+    headers = {"User-Agent": "soundscape-explorer"}
     if there:
         headers["Range"] = f"bytes={there}-"
     _require_safe(file.url)

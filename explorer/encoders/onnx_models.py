@@ -48,7 +48,9 @@ class PublishedOnnx:
 
     def info(self) -> EncoderInfo:
         """Describe the encoder and say whether it is installed."""
-        return describe(self.spec, installed.record(self.spec.name) is not None, self._how())
+        digests = installed.record(self.spec.name)
+        spec = self.spec if digests is None else self._version_of(digests[self._model_in(digests)])
+        return describe(spec, digests is not None, self._how())
 
     def add(self, path: Path | None = None) -> str:
         """Install the encoder; return what was done.
@@ -103,18 +105,27 @@ class PublishedOnnx:
     def _installed(self) -> tuple[Path, Path, str]:
         digests = installed.files_of(self.spec.name)
         if digests is None:
-            raise EncoderError(f"{self.spec.name} is not installed. {self._how()}")
+            by_hand = downloads.by_hand(self.spec.name, (self.model, self.labels))
+            raise EncoderError(
+                f"{self.spec.name} is not installed. Get it with: {self._how()}. Or without "
+                f"internet: {by_hand}"
+            )
         folder = weights.folder_of(self.spec.name)
-        (model,) = (name for name in digests if name != self.labels.name)
+        model = self._model_in(digests)
         return folder / model, folder / self.labels.name, digests[model]
+
+    def _model_in(self, digests: dict[str, str]) -> str:
+        return next(name for name in digests if name != self.labels.name)
 
     def _given(self, path: Path) -> tuple[Path, Path]:
         if path.is_dir():
             names = [self.model.name, *(name for name, _ in self.also)]
             there = [path / name for name in names if (path / name).is_file()]
             if not there:
-                raise EncoderError(f"{path}: holds no {' or '.join(names)}. {self._how()}")
+                raise EncoderError(f"{path}: holds no {' or '.join(names)}.")
             path = there[0]
+        if not path.is_file():
+            raise EncoderError(f"{path}: no such file or folder.")
         labels = path.with_name(self.labels.name)
         if not labels.is_file():
             raise EncoderError(
@@ -130,12 +141,8 @@ class PublishedOnnx:
         return replace(self.spec, version=f"{self.spec.version}-{digest[:8]}")
 
     def _how(self) -> str:
-        files = (self.model, self.labels)
-        return (
-            f"Run: explorer encoders add {self.spec.name} "
-            f"(fetches {sum(file.size for file in files) / 1e6:.0f} MB). Without internet: "
-            f"{downloads.by_hand(self.spec.name, files)}"
-        )
+        size = (self.model.size + self.labels.size) / 1e6
+        return f"explorer encoders add {self.spec.name} (fetches {size:.0f} MB)"
 
 
 def describe(spec: OnnxSpec, available: bool, how_to_get: str) -> EncoderInfo:
@@ -171,9 +178,13 @@ def try_out(spec: OnnxSpec, model: Path, labels: Path | None) -> str:
             "Its inputs and outputs are as declared. It was not run: onnxruntime is not installed "
             '(pip install "soundscape-explorer[onnx]").'
         )
-    from explorer.encoders.onnx import open_encoder  # noqa: PLC0415
+    import torch  # noqa: PLC0415
 
-    open_encoder(spec, model, labels, device="cpu")
+    from explorer.encoders.onnx import OnnxClassifier, open_encoder  # noqa: PLC0415
+
+    encoder = open_encoder(spec, model, labels, device="cpu")  # runs a window
+    if isinstance(encoder, OnnxClassifier):
+        encoder.logits(torch.zeros(1, round(spec.window_s * spec.sample_rate)))
     return "Its inputs and outputs are as declared, and it ran."
 
 

@@ -62,9 +62,7 @@ def reopen(model: bytes, file: Path, device: torch.device) -> Any:
     ort = _onnxruntime()
     options = ort.SessionOptions()
     options.log_severity_level = 3  # errors
-    options.intra_op_num_threads = torch.get_num_threads()
-    # Between two batches its threads would spin and keep the cores from decoding.
-    options.add_session_config_entry("session.force_spinning_stop", "1")
+    options.intra_op_num_threads = 1  # each of torch's threads runs windows of its own
     options.add_session_config_entry(
         "session.model_external_initializers_file_folder_path", os.fspath(file.parent)
     )

@@ -8,13 +8,14 @@ refused before a week of recordings has gone through it.
 from __future__ import annotations
 
 import csv
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from explorer.encoders.normalise import NONE, Normalisation
 from explorer.encoders.onnx_file import Port, Signature, signature
-from explorer.errors import EncoderError
+from explorer.errors import EncoderError, ParameterError
 
 _FLOATS = ("float32", "float16", "float64")
 
@@ -89,11 +90,15 @@ def fit(spec: OnnxSpec, model: Path, window_s: float | None = None) -> Fit:
 
     Raises
     ------
+    ParameterError
+        `window_s` is no length.
     EncoderError
         Names everything that differs, and what the file has.
     """
     found = signature(model)
     wanted_s = spec.window_s if window_s is None else window_s
+    if not (math.isfinite(wanted_s) and wanted_s * spec.sample_rate >= 1):
+        raise ParameterError(f"{spec.name}: windows of {wanted_s} s hold no sound.")
     faults: list[str] = []
     into = _port(found.inputs, spec.input, "input", faults)
     embedding = _port(found.outputs, spec.embedding, "output", faults)

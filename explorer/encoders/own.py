@@ -102,7 +102,13 @@ class TorchEncoder:
         self._device = choose_device(device)
         self._dtype = choose_precision(precision, self._device)
         self.device = describe_device(self._device)
-        self._module = copy.deepcopy(module).eval().to(self._device)
+        try:
+            self._module = copy.deepcopy(module).eval().to(self._device)
+        except RuntimeError as error:  # a part of it belongs to a gradient
+            raise EncoderError(
+                f"{name}: the module cannot be copied ({error}). Load its state_dict() into a "
+                "module that was just made, and give that one."
+            ) from error
         self._try_out()
 
     def encode(self, windows: Tensor) -> Tensor:

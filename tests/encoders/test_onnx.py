@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -125,6 +127,8 @@ def test_birdnet3_takes_windows_of_another_length_and_perch2_does_not(birdnet, p
     assert encoder.encode(torch.zeros(2, 160_000)).shape == (2, 1280)
     with pytest.raises(EncoderError, match="160000 long, but windows of 3 s at 32000 Hz are 96000"):
         OnnxEncoder(PERCH2.spec, perch[0], device="cpu", window_s=3.0)
+    with pytest.raises(ParameterError, match=r"windows of 0.0 s hold no sound"):
+        OnnxEncoder(BIRDNET3.spec, birdnet[0], device="cpu", window_s=0.0)
 
 
 def test_files_in_half_precision_are_fed_and_read_as_such(tmp_path, windows):
@@ -300,11 +304,25 @@ def test_old_files_that_list_their_weights_as_inputs_are_read(tmp_path):
 # --- where they run -----------------------------------------------------------------------------
 
 
-def test_on_a_cpu_torchs_threads_are_used_and_the_device_is_said(model):
+def test_on_a_cpu_each_of_torchs_threads_runs_windows_of_its_own(model, monkeypatch):
     encoder = OnnxEncoder(SPEC, model, device="cpu")
-    options = encoder._for_embeddings.get_session_options()
-    assert options.intra_op_num_threads == torch.get_num_threads()
     assert encoder.device.startswith("CPU")
+    assert encoder._for_embeddings.get_session_options().intra_op_num_threads == 1
+    run, threads = encoder._run_piece, set()
+
+    def watched(*arguments: object) -> list[torch.Tensor]:
+        threads.add(threading.get_ident())
+        time.sleep(0.05)  # long enough for the others to take their share
+        return run(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(encoder, "_run_piece", watched)
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        encoder.encode(torch.zeros(12, 16_000))
+    finally:
+        torch.set_num_threads(before)
+    assert len(threads) == 3
 
 
 @pytest.fixture

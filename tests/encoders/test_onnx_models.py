@@ -77,8 +77,9 @@ def test_every_file_is_pinned(source):
 def test_what_is_not_installed_says_how_to_get_it(source):
     info = source.info()
     assert not info.available
-    for words in (f"explorer encoders add {source.spec.name}", source.model.page):
-        assert words in info.how_to_get
+    command = f"explorer encoders add {source.spec.name}"
+    assert info.how_to_get.startswith(command)
+    for words in (command, source.model.name, source.model.page, source.labels.page):
         with pytest.raises(EncoderError, match=re.escape(words)):
             source.load()
 
@@ -103,6 +104,7 @@ def test_another_file_of_the_same_make_is_another_version(folder):
     said = PERCH2.add(folder)
     digest = weights.sha256_of(folder / PERCH2.model.name)
     assert f"kept apart as version 2-{digest[:8]}" in said
+    assert PERCH2.info().version == f"2-{digest[:8]}"
     assert PERCH2.load(device="cpu").version == f"2-{digest[:8]}"
     assert PERCH2.load(device="cpu", path=folder).version == f"2-{digest[:8]}"
 
@@ -173,6 +175,8 @@ def test_a_file_of_another_encoder_is_refused_and_not_installed(folder):
 def test_an_empty_folder_is_refused_with_the_names_that_are_looked_for(tmp_path):
     with pytest.raises(EncoderError, match=r"perch_v2_no_dft.onnx or perch_v2.onnx"):
         PERCH2.add(tmp_path)
+    with pytest.raises(EncoderError, match=r"mistyped.onnx: no such file or folder"):
+        PERCH2.add(tmp_path / "mistyped.onnx")
 
 
 def test_a_file_that_changed_since_it_was_added_is_not_used(folder, cache):

@@ -132,6 +132,13 @@ def test_a_module_that_does_not_fit_is_refused_when_it_is_made(module, words):
         encoder_of(module)
 
 
+def test_a_module_that_holds_a_piece_of_a_gradient_is_refused_with_the_cure():
+    module = Levels()
+    module.kept = module.scale * 2
+    with pytest.raises(EncoderError, match="Load its state_dict"):
+        encoder_of(module)
+
+
 @pytest.mark.parametrize("change", [{"name": "my reef"}, {"version": "../1"}, {"name": ""}])
 def test_names_that_could_not_name_a_folder_are_refused(change):
     with pytest.raises(ParameterError, match="cannot name an encoder"):
