@@ -147,9 +147,7 @@ class Pcen(nn.Module):
 
     def __init__(self, constants: PcenName, *, smoothing: Smoothing, frames: int = FRAMES) -> None:
         super().__init__()
-        if constants not in PCEN:
-            raise ParameterError(f"pcen {constants!r} is unknown. Use {', '.join(PCEN)}.")
-        self.constants = PCEN[constants]
+        self.constants = _constants(constants)
         taps = smoothing_taps(self.constants.smoothing, smoothing)
         self.register_buffer("past", _buffer(smoothing_matrix(taps, frames)), persistent=False)
 
@@ -179,9 +177,7 @@ def perch_front_end(
     pcen: PcenName, smoothing: Smoothing, framing: Framing = "simple"
 ) -> nn.Sequential:
     """Make the front end of SurfPerch and Perch 1.x: waveforms to `[batch, time, 128]`."""
-    if pcen not in PCEN:
-        raise ParameterError(f"pcen {pcen!r} is unknown. Use {', '.join(PCEN)}.")
-    use = PCEN[pcen]
+    use = _constants(pcen)
     mel = MelSpectrogram(framing=framing, low_hz=use.low_hz, high_hz=use.high_hz, power=use.power)
     return nn.Sequential(mel, Pcen(pcen, smoothing=smoothing))
 
@@ -239,6 +235,12 @@ def smoothing_matrix(taps: np.ndarray, frames: int) -> np.ndarray:
     matrix = toeplitz(column, np.zeros(frames))
     matrix[:, 0] += taps.sum() - matrix.sum(1)  # the weight of what came before the first frame
     return matrix
+
+
+def _constants(name: PcenName) -> PcenConstants:
+    if name not in PCEN:
+        raise ParameterError(f"pcen {name!r} is unknown. Use {', '.join(PCEN)}.")
+    return PCEN[name]
 
 
 def _mel(hz: np.ndarray | float) -> np.ndarray:

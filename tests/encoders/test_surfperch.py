@@ -346,6 +346,8 @@ def test_sound_is_framed_as_perch_hoplite_frames_it() -> None:
     (short,) = frame(torch.ones(95_999))  # centred; the odd zero goes to the end
     assert short.nonzero().flatten()[[0, -1]].tolist() == [32_000, 127_998]
     assert not PERCH(frame(torch.zeros(10))).any()
+    with pytest.raises(ParameterError, match="hop_s=0"):
+        frame(audio, hop_s=0)
 
 
 @pytest.mark.parametrize("name", ["surfperch", "perch"])
