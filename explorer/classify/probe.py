@@ -1,0 +1,393 @@
+"""Linear probes: a weight for every dimension of the embedding, learnt from examples.
+
+A nearest centroid knows where a class is; a probe also learns what tells it from the rest, which
+takes more examples. Each class is a logistic regression of its own, so that a window may be of
+several classes or of none. What is particular here:
+
+- Windows are compared in the geometry of the `Background`, as in `NearestCentroid`, so that both
+  share everything that is computed once for a run.
+- Unlabelled windows of the place (the background's landmarks) are **weak negatives**: each counts
+  little, as some are of the class after all, and together they count at most as much as the
+  labelled windows. So do windows labelled for another class only, which count half.
+- The regression is **solved to convergence**, with a penalty on its weights: the answer depends on
+  the examples alone, not on a learning rate or on chance.
+- The score of a half is moved to a sensible first threshold; see `BALANCED_UNTIL`.
+
+``Training(method="agile")`` is the published probe of agile modelling instead (golden/README.md
+5.2). ``tests/benchmarks/probe.py`` compares them, the centroid, and scikit-learn's regression.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from explorer.classify import agile
+from explorer.classify.background import SAME_WINDOW, Background, Prepared
+from explorer.classify.labelled import Arrays, Labelled
+from explorer.classify.logistic import solve
+from explorer.classify.weights import read, write
+from explorer.encoders.devices import choose_device
+from explorer.errors import ParameterError
+from explorer.space.blocks import Block, Corpus, as_float32, evenly_spaced, iterate_blocks
+from explorer.space.parallel import in_order
+
+Method = Literal["converged", "agile"]
+METHODS: tuple[Method, ...] = ("converged", "agile")
+
+FORMAT = "explorer linear probe"
+FORMAT_VERSION = 1
+
+BALANCED_UNTIL = 20.0
+"""A regression learns how rare its examples are, and with few of them all scores stay below a half.
+The logarithm of negatives per positive is given back to the intercept, times 20 / (20 + examples):
+the weights have grown to make up for it by then. On 32 classes of real recordings F1 at a half is
+.69 with 4 examples and .77 with 16; the best threshold has .71 and .78 (without this: .06 and .61).
+"""
+READ_ROWS = 4096
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a probe is made of its examples.
+
+    Attributes
+    ----------
+    method
+        "converged" (the default), or "agile": 128 steps of Adam on the embeddings as they are.
+    penalty
+        On the squared weights, in the sum of all windows' losses; scikit-learn's C is 1 / penalty.
+        From .03 to .3 rankings hardly differ.
+    weak_weight
+        What an unlabelled window counts as a negative, at most.
+    unknown_weight
+        What a labelled window counts as a negative of the classes that nobody has judged it for.
+        ("agile" takes ``weak_weight``.) With 0.05 in its place four examples give AUC .942 instead
+        of .951 on ten bird species; 1 is right where every window is of one class only.
+    seed
+        Of the random numbers that "agile" draws.
+    """
+
+    method: Method = "converged"
+    penalty: float = 0.1
+    weak_weight: float = agile.WEAK_WEIGHT
+    unknown_weight: float = 0.5
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise ParameterError(
+                f"method {self.method!r} is not known; use one of {', '.join(METHODS)}"
+            )
+        if not self.penalty > 0:
+            raise ParameterError(f"penalty must be above 0, not {self.penalty}")
+        for name in ("weak_weight", "unknown_weight"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ParameterError(f"{name} must be from 0 to 1, not {getattr(self, name)}")
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """What a converged probe is solved from: labelled windows first, then weak negatives.
+
+    ``features`` is ``[n, dimension]`` in the background's geometry, ``targets`` and ``weights``
+    are ``[n_classes, n]``; all are float64.
+    """
+
+    features: torch.Tensor
+    targets: torch.Tensor
+    weights: torch.Tensor
+    n_labelled: int
+
+    @classmethod
+    def of(cls, labelled: Labelled, background: Background, training: Training) -> Problem:
+        """Gather the rows; landmarks that are labelled windows themselves are left out."""
+        own = background.transform(labelled.rows)
+        weak = background.landmarks
+        if len(weak):
+            weak = weak[(weak @ own.T).amax(dim=1) < SAME_WINDOW]
+        truth = torch.from_numpy(labelled.truth).double().T
+        targets = torch.cat([truth.nan_to_num(0.0), truth.new_zeros(len(truth), len(weak))], dim=1)
+        of_own = torch.where(truth.isnan(), training.unknown_weight, 1.0)
+        weights = torch.cat([of_own, targets[:, len(own) :] + 1], dim=1)
+        weights = balanced(weights, len(own), training.weak_weight)
+        return cls(torch.cat([own, weak]).double(), targets, weights, len(own))
+
+
+@dataclass(frozen=True, eq=False)
+class Probe:
+    """A linear classifier of each class. Make one with `Probe.fit`.
+
+    Attributes
+    ----------
+    classes
+        Names, in the order of the score columns.
+    weight, bias
+        float32 ``[n_classes, dimension]`` and ``[n_classes]``.
+    labelled
+        What it was made of.
+    background
+        The geometry that it works in; None for "agile", which takes embeddings as they are.
+    training
+        How it was made.
+    metadata
+        What `save` was given, after `load`.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> low, high = rng.random((50, 16)), rng.random((50, 16)) + np.linspace(0, 2, 16)
+    >>> windows = np.concatenate([low, high])
+    >>> probe = Probe.fit({"low": low[:9], "high": high[:9]}, background=windows)
+    >>> probe.scores(windows).shape
+    (100, 2)
+    >>> probe.predict(windows[[0, 99]]).tolist()
+    ['low', 'high']
+    """
+
+    classes: tuple[str, ...]
+    weight: torch.Tensor
+    bias: torch.Tensor
+    labelled: Labelled
+    background: Background | None
+    training: Training
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def fit(
+        cls,
+        examples: Labelled | Arrays,
+        *,
+        background: Background | Corpus | None = None,
+        negatives: Arrays | None = None,
+        training: Training | None = None,
+        device: str | torch.device = "cpu",
+    ) -> Probe:
+        """Learn a probe from labelled windows and the unlabelled ones around them.
+
+        Parameters
+        ----------
+        examples
+            Embeddings ``[k, dimension]`` of each class, or a `Labelled`.
+        background
+            Unlabelled embeddings of the place ``[n, dimension]``, or a fitted `Background` (which
+            "agile" cannot use, as it needs the embeddings themselves). Without it a class needs
+            negatives, or other classes, to be told from.
+        negatives
+            Embeddings of windows that are not of the class, by class.
+        device
+            Where to solve: "cpu", "cuda", "mps" or "auto". A hundred labels take a tenth of a
+            second on a CPU.
+
+        Raises
+        ------
+        ParameterError
+            A class without an example or without anything to be told from; dimensions that do not
+            agree.
+        """
+        labelled = examples if isinstance(examples, Labelled) else Labelled.of(examples, negatives)
+        if isinstance(examples, Labelled) and negatives:
+            raise ParameterError("a Labelled holds its negatives already; give them there")
+        training = training or Training()
+        if training.method == "agile":
+            return _agile(labelled, background, training, choose_device(device))
+        if background is not None and not isinstance(background, Background):
+            background = Background.fit(background)
+        home = background or Background.plain(labelled.dimension)
+        problem = Problem.of(labelled, home, training)
+        nothing = ((1 - problem.targets) * problem.weights).sum(dim=1) <= 0
+        if nothing.any():
+            names = [n for n, none in zip(labelled.classes, nothing.tolist(), strict=True) if none]
+            raise ParameterError(
+                f"there is nothing to tell {', '.join(names)} from: give background=, or windows "
+                "that are not of the class"
+            )
+        on = choose_device(device)
+        exact = torch.float32 if on.type == "mps" else torch.float64
+        given = (problem.features, problem.targets, problem.weights)
+        solved = solve(*(part.to(on, exact) for part in given), penalty=training.penalty).cpu()
+        bias = solved[:, -1].double() + threshold_shift(problem.targets, problem.weights)
+        weight = solved[:, :-1].float().contiguous()
+        return cls(labelled.classes, weight, bias.float(), labelled, background, training)
+
+    @property
+    def dimension(self) -> int:
+        """Length of the embeddings."""
+        return self.weight.shape[1]
+
+    def logits(self, embeddings: Corpus | Prepared) -> NDArray[np.float32]:
+        """How far each window is on the class's side, from minus to plus infinity.
+
+        Returns
+        -------
+        float32 ``[n, n_classes]``, minus infinity where the embedding is not finite.
+        """
+        if isinstance(embeddings, Prepared):
+            if self.training.method == "converged":
+                return self.on(embeddings.background)._on_prepared(embeddings)
+            if embeddings.source is None:
+                raise ParameterError(
+                    "the agile probe needs the embeddings themselves, and these were prepared from "
+                    "an iterator; prepare an array, or score the embeddings"
+                )
+            embeddings = embeddings.source
+        home = self.background or Background.plain(self.dimension)
+
+        def one(block: Block) -> NDArray[np.float32]:
+            rows = as_float32(block[1])
+            finite = torch.isfinite(rows).all(dim=1, keepdim=True)
+            if self.training.method == "converged":
+                rows = home.transform(rows)
+            result = torch.where(finite, rows, 0.0) @ self.weight.T + self.bias
+            return cast("NDArray[np.float32]", torch.where(finite, result, -torch.inf).numpy())
+
+        empty = np.zeros((0, len(self.classes)), np.float32)
+        return np.concatenate([empty, *in_order(one, iterate_blocks(embeddings, READ_ROWS))])
+
+    def scores(self, embeddings: Corpus | Prepared) -> NDArray[np.float32]:
+        """Score every window for every class: the sigmoid of its logit.
+
+        Parameters
+        ----------
+        embeddings
+            ``[n, dimension]`` of any kind, or what `Background.prepare` made of them, which is
+            quick. A `Prepared` of another background learns the probe there first (see `on`).
+
+        Returns
+        -------
+        float32 ``[n, n_classes]`` in [0, 1], 0 where the embedding is not finite.
+        """
+        logits = torch.from_numpy(self.logits(embeddings))
+        return cast("NDArray[np.float32]", logits.sigmoid().numpy())
+
+    def predict(
+        self, embeddings: Corpus | Prepared, *, threshold: float | None = None
+    ) -> NDArray[np.object_]:
+        """Name the best class of each window, ``[n]``; None where it is below ``threshold``."""
+        scores = self.scores(embeddings)
+        names = np.array(self.classes, dtype=object)[scores.argmax(axis=1)]
+        if threshold is not None:
+            names[scores.max(axis=1) < threshold] = None
+        return cast("NDArray[np.object_]", names)
+
+    def on(self, background: Background | None) -> Probe:
+        """The same examples, learnt in the geometry of another place and against its windows."""
+        if background is None or self.training.method != "converged":
+            return self
+        if self.background is not None and self.background.digest == background.digest:
+            return self
+        moved = Probe.fit(self.labelled, background=background, training=self.training)
+        return replace(moved, metadata=self.metadata)
+
+    def save(self, path: str | Path, metadata: Mapping[str, Any] | None = None) -> None:
+        """Write the probe as safetensors, with its examples and background, in one step.
+
+        Parameters
+        ----------
+        metadata
+            Anything JSON can hold, such as the run it was made for; see `metadata`.
+        """
+        groups = self.labelled.groups
+        tensors = {
+            "weight": self.weight,
+            "bias": self.bias,
+            "rows": torch.from_numpy(self.labelled.rows),
+            "truth": torch.from_numpy(self.labelled.truth),
+        }
+        about: dict[str, Any] = {
+            "classes": list(self.classes),
+            "training": asdict(self.training),
+            "groups": None if groups is None else [str(group) for group in groups],
+            "metadata": dict(metadata if metadata is not None else self.metadata),
+            "background": None,
+        }
+        if self.background is not None:
+            tensors |= {f"background.{key}": t for key, t in self.background.tensors().items()}
+            about["background"] = self.background.about()
+        write(path, tensors, about, FORMAT, FORMAT_VERSION)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Probe:
+        """Read a probe.
+
+        Raises
+        ------
+        FormatVersionError
+            If a newer program wrote it.
+        ParameterError
+            If it is no probe, or damaged.
+        """
+        tensors, about = read(path, FORMAT, FORMAT_VERSION)
+        background = None
+        if about["background"] is not None:
+            start = "background."
+            parts = {key[len(start) :]: t for key, t in tensors.items() if key.startswith(start)}
+            background = Background.from_tensors(parts, about["background"])
+        classes = tuple(about["classes"])
+        groups = None if about["groups"] is None else np.array(about["groups"], dtype=object)
+        rows, truth = tensors["rows"].numpy(), tensors["truth"].numpy()
+        return cls(
+            classes=classes,
+            weight=tensors["weight"],
+            bias=tensors["bias"],
+            labelled=Labelled(classes, rows, truth, groups),
+            background=background,
+            training=Training(**about["training"]),
+            metadata=about["metadata"],
+        )
+
+    def _on_prepared(self, prepared: Prepared) -> NDArray[np.float32]:
+        result = torch.stack(prepared.likeness(self.weight), dim=1) + self.bias
+        result = torch.where(prepared.finite[:, None], result, -torch.inf)
+        return cast("NDArray[np.float32]", result.numpy())
+
+
+def balanced(weights: torch.Tensor, n_labelled: int, weak_weight: float) -> torch.Tensor:
+    """Set the weights of the weak negatives, which come after the ``n_labelled`` labelled windows.
+
+    ``weights`` is ``[problems, n]``; a labelled window that does not count for a problem has 0.
+    """
+    own, weak = weights[:, :n_labelled], weights[:, n_labelled:]
+    counting = (own > 0).sum(dim=1, keepdim=True) / max(1, weak.shape[1])
+    return torch.cat([own, counting.clamp(max=weak_weight).to(own).expand_as(weak)], dim=1)
+
+
+def threshold_shift(targets: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """What is added to each intercept ``[problems]``; see `BALANCED_UNTIL`."""
+    positives = (targets * weights).sum(dim=1)
+    negatives = ((1 - targets) * weights).sum(dim=1)
+    share = BALANCED_UNTIL / (BALANCED_UNTIL + positives)
+    return share * (negatives.clamp(min=1e-12) / positives.clamp(min=1e-12)).log()
+
+
+def _agile(
+    labelled: Labelled,
+    background: Background | Corpus | None,
+    training: Training,
+    device: torch.device,
+) -> Probe:
+    if isinstance(background, Background | Iterator):
+        raise ParameterError(
+            "the agile probe draws from unlabelled embeddings as they are: give background= an "
+            "array or a collection's embeddings"
+        )
+    unlabelled = None
+    if background is not None:
+        unlabelled = evenly_spaced(background, agile.MOST_UNLABELLED)[1].to(device)
+    truth = torch.from_numpy(labelled.truth)
+    trained = agile.train(
+        torch.from_numpy(labelled.rows).to(device),
+        truth.nan_to_num(0.0).to(device),
+        (~truth.isnan()).to(device),
+        unlabelled=unlabelled,
+        weak_weight=training.weak_weight,
+        seed=training.seed,
+    )
+    weight, bias = trained.weight.T.cpu().contiguous(), trained.bias.cpu()
+    return Probe(labelled.classes, weight, bias, labelled, None, training)
