@@ -179,7 +179,7 @@ def read(path: Path) -> OnnxSpec:
     if ("logits" in fields) != ("labels" in fields):
         raise EncoderError(f"{path}: logits and labels go together; give both or neither.")
     normalisation = Normalisation(**fields.pop("normalise", {}))
-    return OnnxSpec(**fields, normalisation=normalisation)
+    return OnnxSpec(**{"reference": "your own", **fields}, normalisation=normalisation)
 
 
 def is_word(value: object) -> bool:

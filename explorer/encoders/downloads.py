@@ -15,6 +15,7 @@ import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
+from itertools import groupby
 from pathlib import Path
 from typing import cast
 from urllib.parse import urlsplit
@@ -68,7 +69,10 @@ def by_hand(encoder: str, files: Sequence[RemoteFile]) -> str:
     copy it here
     and run: explorer encoders add owl PATH/owl.onnx
     """
-    wanted = " and ".join(f"{file.name} ({_size(file.size)}) from {file.page}" for file in files)
+    wanted = " and ".join(
+        " and ".join(f"{file.name} ({_size(file.size)})" for file in same) + f" from {page}"
+        for page, same in groupby(files, key=lambda file: file.page)
+    )
     into = "into one folder here" if len(files) > 1 else "here"
     them = "them" if len(files) > 1 else "it"
     return (

@@ -150,7 +150,7 @@ def test_offline_the_message_says_what_to_copy_where(tmp_path):
         fetch("owl", [nobody, names], tmp_path)
     message = str(offline.value)
     assert "no connection" in message
-    assert "get owl.onnx (0.0 MB) from https://example.org/owl and names.csv" in message
+    assert "owl.onnx (0.0 MB) and names.csv (0.0 MB) from https://example.org/owl" in message
     assert "into one folder here" in message
     assert message.endswith("run: explorer encoders add owl PATH/owl.onnx")
 
