@@ -100,10 +100,19 @@ def choose_precision(precision: Precision, device: torch.device) -> torch.dtype:
 
 
 def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[object]:
-    """Run what is inside in `dtype` where that is safe; float32 means no autocast at all."""
-    if dtype == torch.float32:
-        return nullcontext()
-    return torch.autocast(device.type, dtype=dtype)
+    """Run what is inside in `dtype` where that is safe; float32 means no autocast at all.
+
+    On an NVIDIA GPU torch lets convolutions of float32 round as half precision does (TF32); whoever
+    asks for float32 gets it.
+    """
+    if dtype != torch.float32:
+        return torch.autocast(device.type, dtype=dtype)
+    if device.type == "cuda":
+        cudnn = torch.backends.cudnn
+        return cudnn.flags(
+            cudnn.enabled, cudnn.benchmark, deterministic=cudnn.deterministic, allow_tf32=False
+        )
+    return nullcontext()
 
 
 def _require_cuda(device: torch.device) -> None:

@@ -61,3 +61,10 @@ def test_half_precision_is_for_gpus() -> None:
     assert devices.choose_precision("bfloat16", torch.device("cpu")) == torch.bfloat16
     with pytest.raises(ParameterError, match="int4"):
         devices.choose_precision("int4", torch.device("cpu"))  # type: ignore[arg-type]
+
+
+def test_float32_on_a_gpu_is_not_rounded_to_tf32() -> None:
+    before = torch.backends.cudnn.allow_tf32
+    with devices.autocast(torch.device("cuda"), torch.float32):
+        assert not torch.backends.cudnn.allow_tf32
+    assert torch.backends.cudnn.allow_tf32 == before
