@@ -8,6 +8,7 @@ A batch that does not fit into the device's memory is halved, and batches stay t
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -29,6 +30,7 @@ CPU_BATCH = 32
 _LARGEST = 1024
 _LARGEST_BYTES = 512 << 20  # of windows; there are three such buffers
 _GAIN = 1.05  # a batch twice as large must be this much faster to be worth its memory
+_IS_CUDA = re.compile(r"\(cuda(:\d+)?, ")  # as `devices.describe_device` has it
 _log = logging.getLogger(__name__)
 
 Tag = TypeVar("Tag")
@@ -115,7 +117,7 @@ class Batches:
     ) -> None:
         self._encoder = encoder
         self._samples = window_samples(encoder)
-        self._memory = memory or (Cuda() if "cuda" in encoder.device else Host())
+        self._memory = memory or (Cuda() if _IS_CUDA.search(encoder.device) else Host())
         self.batch_size = batch_size or (CPU_BATCH if self._memory.ahead == 0 else self._probed())
 
     def encode(

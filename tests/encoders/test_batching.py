@@ -10,7 +10,7 @@ import pytest
 import torch
 from small_recordings import Listener
 
-from explorer.encoders.batching import CPU_BATCH, Batches, Host, Share
+from explorer.encoders.batching import CPU_BATCH, Batches, Cuda, Host, Share
 from explorer.errors import EncoderError
 
 
@@ -157,3 +157,19 @@ def test_two_batches_are_under_way_on_a_gpu_and_one_on_a_cpu() -> None:
         asked.clear()
         next(Batches(Listener(), 2, memory=memory).encode(pieces()))
         assert len(asked) == expected
+
+
+def test_a_gpu_is_told_by_its_description_and_a_cpu_that_regrets_one_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Fast(Listener):
+        device = "NVIDIA H200 (cuda:1, 139 GiB)"
+
+    class Slow(Listener):
+        device = (
+            "CPU, 2 threads (an NVIDIA driver is here, but torch cannot use it: run `python -c "
+        )
+        device += "'import torch; torch.cuda.init()'` for the reason)"
+
+    assert isinstance(Batches(Fast(), 8)._memory, Cuda)
+    assert not isinstance(Batches(Slow(), 8)._memory, Cuda)
