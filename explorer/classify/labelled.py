@@ -149,6 +149,12 @@ class Labelled:
         """Where a window is known not to be of a class, ``[n, n_classes]``."""
         return self.truth < 0.5
 
+    def take(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Labelled:
+        """Some of the windows and of the classes; each class needs an example among them."""
+        groups = None if self.groups is None else self.groups[rows]
+        classes = tuple(self.classes[at] for at in columns)
+        return Labelled(classes, self.rows[rows], self.truth[np.ix_(rows, columns)], groups)
+
     def examples(self) -> dict[str, NDArray[np.float32]]:
         """The examples of each class, as `NearestCentroid.fit` takes them."""
         return {name: self.rows[self.positive[:, at]] for at, name in enumerate(self.classes)}
