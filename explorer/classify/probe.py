@@ -8,11 +8,10 @@ several classes or of none. What is particular here:
   share everything that is computed once for a run.
 - Unlabelled windows of the place (the background's landmarks) are **weak negatives**: each counts
   little, as some are of the class after all, and together they count at most as much as the
-  labelled windows. So do windows labelled for another class only, which count half.
+  labelled windows. A window that is labelled for another class only counts half.
 - The regression is **solved to convergence**, with a penalty on its weights: the answer depends on
   the examples alone, not on a learning rate or on chance.
 - Classes **compete**, unless a person has found both in one window; see `COMPETITION`.
-- The score of a half is moved to a sensible first threshold; see `COMPETITION`.
 - The score of a half is moved to a sensible first threshold.
 
 ``Training(method="agile")`` is the published probe of agile modelling instead (golden/README.md
@@ -44,12 +43,6 @@ from explorer.space.parallel import in_order
 FORMAT = "explorer linear probe"
 FORMAT_VERSION = 1
 
-BALANCED_UNTIL = 20.0
-"""A regression learns how rare its examples are, and with few of them all scores stay below a half.
-The logarithm of negatives per positive is given back to the intercept, times 20 / (20 + examples):
-the weights have grown to make up for it by then. On 32 classes of real recordings F1 at a half is
-.69 with 4 examples and .77 with 16; the best threshold has .71 and .78 (without this: .06 and .61).
-"""
 COMPETITION = 0.5
 """Share of the best competing class's logit that is taken off where that is above 0: a window that
 is clearly of one class is less likely of another. AUC with four examples rises from .950 to .971 on
