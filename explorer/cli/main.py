@@ -15,6 +15,7 @@ import typer
 
 from explorer import __version__
 from explorer.cli import encoders
+from explorer.cli.arguments import CollectionPath, Format, Out, Run, open_old, write_table
 from explorer.errors import CollectionError, ExplorerError, ParameterError
 
 if TYPE_CHECKING:
@@ -32,15 +33,6 @@ app = typer.Typer(
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as shells have it."""
-
-
-class Format(StrEnum):
-    """File formats that labels and detections are written in."""
-
-    csv = "csv"
-    raven = "raven"
-    audacity = "audacity"
-    parquet = "parquet"
 
 
 class What(StrEnum):
@@ -61,14 +53,9 @@ class Metric(StrEnum):
 
 app.add_typer(encoders.app, name="encoders")
 
-CollectionPath = Annotated[
-    Path, typer.Argument(metavar="COLLECTION", help="Folder of the collection.", show_default=False)
-]
-Out = Annotated[Path | None, typer.Option("--out", help="File or folder to write.")]
 Port = Annotated[int, typer.Option(help="Port to listen on; 0 picks a free one.")]
 Address = Annotated[str, typer.Option(help="Address to listen on; only this machine by default.")]
 Browser = Annotated[bool, typer.Option(help="Open the browser.")]
-Run = Annotated[str | None, typer.Option(help="Run to use; the newest by default.")]
 
 
 def main() -> None:
@@ -223,7 +210,7 @@ def serve(
     browser: Browser = True,
 ) -> None:
     """Serve the dashboard; on this machine alone, unless --address says otherwise."""
-    opened = [_old(path) for path in collections]
+    opened = [open_old(path) for path in collections]
     for collection in opened:
         if collection.run is not None:
             _project(collection)
@@ -243,7 +230,7 @@ def search(
     out: Out = None,
 ) -> None:
     """List the windows that sound most like a file, or like a moment of a recording."""
-    opened = _old(collection)
+    opened = open_old(collection)
     named = opened.recordings.set_index("recording")["path"]
     path = Path(audio) if Path(audio).exists() else Path(named.get(audio, audio))
     hits = opened.search(path, k, start_s=start, metric=metric.value, run=run)
@@ -272,14 +259,14 @@ def classify(
     run: Run = None,
 ) -> None:
     """Score every window and write the detections at or above a threshold."""
-    opened = _old(collection)
+    opened = open_old(collection)
     model = opened.load_classifier(classifier) if classifier else opened.classifier(run=run)
     if threshold is None:
         threshold = model.threshold if model.threshold is not None else 0.5
     if save is not None:
         typer.echo(f"The classifier is kept in {model.save(save, threshold=threshold)}.", err=True)
     found = model.detections(threshold, merge=merge)
-    _write(found, format, out, opened)
+    write_table(found, format, out, opened)
     counts = ", ".join(f"{name} {count}" for name, count in found["class"].value_counts().items())
     typer.echo(
         f"{len(found)} detections at or above {threshold:g} in "
@@ -299,7 +286,7 @@ def export(
     """Write labels, windows or embeddings to files that other tools read."""
     from explorer.collection.handover import embeddings_table, labels_table  # noqa: PLC0415
 
-    opened = _old(collection)
+    opened = open_old(collection)
     if what is What.embeddings:
         if format is not Format.parquet:
             raise ParameterError("embeddings are written as Parquet: add --format parquet")
@@ -308,7 +295,7 @@ def export(
         table = opened.windows(run=run).drop(columns="recording_id")
     else:
         table = labels_table(opened)
-    _write(table, format, out, opened)
+    write_table(table, format, out, opened)
     typer.echo(f"{len(table)} {what.value} handed over.")
 
 
@@ -321,7 +308,7 @@ def import_(
     """Read labels that were made in Raven, Audacity or a table."""
     from explorer.collection.handover import import_labels  # noqa: PLC0415
 
-    opened = _old(collection)
+    opened = open_old(collection)
     report = import_labels(opened, annotations, who=who)
     typer.echo(str(report))
     if not report.labels and report.refused:
@@ -331,7 +318,7 @@ def import_(
 @app.command()
 def check(collection: CollectionPath) -> None:
     """Check that the disk holds what the catalogue says: hashes, rows, orphans, recordings."""
-    opened = _old(collection)
+    opened = open_old(collection)
     found = opened.check()
     for row in found.itertuples():
         typer.echo(f"{row.kind}: {row.name}: {row.finding}")
@@ -340,18 +327,6 @@ def check(collection: CollectionPath) -> None:
         return
     typer.echo(f"{len(found)} findings in {opened.path}.")
     raise typer.Exit(1)
-
-
-def _old(path: Path) -> Collection:
-    """Open a collection that must be there: a mistyped name must not make a new one."""
-    from explorer.collection.collection import Collection  # noqa: PLC0415
-
-    if not (path / "catalogue.sqlite").exists():
-        raise CollectionError(
-            f"{path}: there is no collection here. "
-            f'Make one with: explorer embed "{path}" --audio FOLDER'
-        )
-    return Collection(path)
 
 
 def _files(count: int) -> str:
@@ -406,22 +381,4 @@ def _show(table: pd.DataFrame, out: Path | None, collection: Collection) -> None
     if out is None:
         typer.echo(table.to_string(max_colwidth=60))
     else:
-        _write(table, Format.csv, out, collection)
-
-
-def _write(
-    table: pd.DataFrame,
-    format: Format,
-    out: Path | None,
-    collection: Collection,
-) -> None:
-    """Write a table in a format; without ``--out`` it is printed."""
-    from explorer.collection.handover import write  # noqa: PLC0415
-
-    if out is None:
-        if format is not Format.csv:
-            raise ParameterError(f"--format {format.value} needs --out: a folder or a file")
-        typer.echo(table.to_csv(index=False), nl=False)
-        return
-    files = write(table, out, format.value, collection)
-    typer.echo(f"Written to {out}" + (f" ({len(files)} files)." if len(files) > 1 else "."))
+        write_table(table, Format.csv, out, collection)
