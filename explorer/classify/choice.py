@@ -14,9 +14,9 @@ asks for telling apart and the second for finding.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -69,6 +69,23 @@ class Choice:
     auc: Mapping[Kind, float]
     by_class: Mapping[Kind, Values]
     apart: Apart
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as JSON values; what could not be measured is None."""
+        return {
+            "kind": self.kind,
+            "sentence": self.sentence,
+            "auc": {kind: _or_none([value])[0] for kind, value in self.auc.items()},
+            "by_class": {kind: _or_none(values) for kind, values in self.by_class.items()},
+            "apart": self.apart,
+        }
+
+    @classmethod
+    def from_dict(cls, described: Mapping[str, Any]) -> Choice:
+        """The choice that `to_dict` described."""
+        by_class = {kind: np.array(v, np.float64) for kind, v in described["by_class"].items()}
+        auc = {kind: np.nan if v is None else v for kind, v in described["auc"].items()}
+        return cls(described["kind"], described["sentence"], auc, by_class, described["apart"])
 
 
 def choose(
@@ -145,6 +162,10 @@ FLATTERS = (
     "the examples come from one recording, or it is not known from which, so that only windows "
     "could be kept apart: the AUC flatters; label some from other recordings"
 )
+
+
+def _or_none(values: Iterable[float]) -> list[float | None]:
+    return [float(value) if np.isfinite(value) else None for value in values]
 
 
 def _sentence(kind: Kind, auc: Mapping[Kind, float], apart: Apart, tested: int, of: int) -> str:

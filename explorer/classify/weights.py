@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -46,17 +47,35 @@ def read(
     FormatVersionError
         If its version is newer than ``version``.
     """
+    with _opened(path) as (opened, about):
+        check_version(str(path), about, kind, version)
+        tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+    return tensors, about
+
+
+def format_of(path: str | Path) -> str:
+    """What a file that `write` wrote holds, without reading it all.
+
+    Raises
+    ------
+    ParameterError
+        If the file is missing or damaged.
+    """
+    with _opened(path) as (_, about):
+        return str(about.get("format", "no format is named"))
+
+
+@contextmanager
+def _opened(path: str | Path) -> Iterator[tuple[Any, dict[str, Any]]]:
+    """An open file and its JSON; a damaged one is named."""
     path = Path(path)
     if not path.exists():
         raise ParameterError(f"{path}: there is no such file")
     try:
         with safe_open(path, framework="pt") as opened:
-            about = json.loads((opened.metadata() or {}).get(KEY, "{}"))
-            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
-    except (SafetensorError, ValueError) as error:
+            yield opened, json.loads((opened.metadata() or {}).get(KEY, "{}"))
+    except (SafetensorError, json.JSONDecodeError) as error:
         raise ParameterError(f"{path}: not a whole safetensors file ({error})") from error
-    check_version(str(path), about, kind, version)
-    return tensors, about
 
 
 def check_version(what: str, about: Mapping[str, Any], kind: str, version: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,8 +12,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from explorer.classify.centroid import NearestCentroid
+from explorer.classify import kinds
+from explorer.classify.choice import Choice
 from explorer.classify.detections import merge_windows
+from explorer.classify.kinds import Model
 from explorer.collection.results import Detections
 from explorer.collection.vectors import file_digest
 from explorer.collection.windows import moments
@@ -23,31 +26,34 @@ if TYPE_CHECKING:
 
 
 class Classifier:
-    """A nearest-centroid classifier over all windows of one run.
+    """A nearest centroid or a probe over all windows of one run.
 
     Made by `Collection.classifier`; gives every window a score per class, and detections.
 
     Attributes
     ----------
     model
-        The `NearestCentroid` on plain arrays.
+        The `NearestCentroid` or `Probe` on plain arrays.
     run
         Whose embeddings it scores.
     made_of
         The windows it was built from: examples and negatives of each class. Saved with it.
     threshold
         The threshold it was saved with, if any.
+    choice
+        Why it is of its kind, with numbers and a sentence; None where a person decided.
     """
 
     def __init__(
         self,
         collection: Collection,
-        model: NearestCentroid,
+        model: Model,
         *,
         run: str,
         name: str | None = None,
         made_of: Mapping[str, Any] | None = None,
         threshold: float | None = None,
+        choice: Choice | None = None,
     ) -> None:
         self.collection = collection
         self.model = model
@@ -55,10 +61,23 @@ class Classifier:
         self.name = name
         self.made_of = dict(made_of or {})
         self.threshold = threshold
+        self.choice = choice
         self._scores: NDArray[np.float32] | None = None
 
     def __repr__(self) -> str:
-        return f"<Classifier of {', '.join(self.classes)} on {self.run}>"
+        kind = kinds.kind_of(self.model)
+        why = f" {self.choice.sentence}" if self.choice is not None else ""
+        return f"<Classifier of {', '.join(self.classes)} on {self.run}, a {kind}.{why}>"
+
+    def _repr_html_(self) -> str:
+        kind = kinds.kind_of(self.model)
+        why = self.choice.sentence if self.choice is not None else f"A {kind}, as was asked for."
+        examples = self.made_of.get("examples", {})
+        classes = ", ".join(
+            f"{class_} ({len(examples[class_])})" if class_ in examples else class_
+            for class_ in self.classes
+        )
+        return f"<p><b>{html.escape(classes)}</b> on {html.escape(self.run)}</p><p>{why}</p>"
 
     @property
     def classes(self) -> list[str]:
@@ -167,7 +186,8 @@ def load_classifier(collection: Collection, name: str) -> Classifier:
     path = _folder(collection) / str(row["file"])
     if not path.exists():
         raise CollectionError(f"{path}: the file of this classifier is gone; save it again")
-    model = NearestCentroid.load(path)
+    model = kinds.load(path)
+    choice = model.metadata.get("choice")
     return Classifier(
         collection,
         model,
@@ -175,6 +195,7 @@ def load_classifier(collection: Collection, name: str) -> Classifier:
         name=name,
         made_of=model.metadata.get("made_of"),
         threshold=model.metadata.get("threshold"),
+        choice=None if choice is None else Choice.from_dict(choice),
     )
 
 
@@ -201,6 +222,7 @@ def _save(classifier: Classifier, name: str, threshold: float | None) -> Path:
             "window_s": run.window_s,
             "threshold": threshold,
             "made_of": classifier.made_of,
+            "choice": None if classifier.choice is None else classifier.choice.to_dict(),
         },
     )
     collection.catalogue.add_classifier(

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from explorer.classify.background import Background, Prepared
     from explorer.collection.classifier import Classifier
     from explorer.collection.handover import Format, ImportReport
+    from explorer.collection.learning import Kind
     from explorer.collection.progress import EmbedProgress, EmbedReport
     from explorer.collection.query import Query
     from explorer.collection.results import SearchHits
@@ -313,9 +314,10 @@ class Collection(Archive):
         negatives: Mapping[str, Rows] | None = None,
         name: str | None = None,
         run: str | None = None,
+        kind: Kind | None = None,
         method: str | None = None,
     ) -> Classifier:
-        """Build a nearest-centroid classifier, at once.
+        """Build a classifier from examples of each class.
 
         Parameters
         ----------
@@ -324,48 +326,30 @@ class Collection(Archive):
             negatives are what a class is not.
         negatives
             Windows that are not of a class, by class.
+        kind
+            ``"centroid"``, at once and best with a few examples; ``"probe"``, better with many;
+            or ``"auto"``, which tests both on recordings left out and says what it found in
+            ``classifier.choice`` (a second or two). None is "centroid" for examples given here,
+            "auto" for the current labels.
         method
-            Of `NearestCentroid.fit`; None for its default.
+            Of `NearestCentroid.fit` or of a probe's `Training`; None for the default.
 
         Raises
         ------
         ParameterError
             If no class has an example.
         """
-        from explorer.classify.centroid import NearestCentroid  # noqa: PLC0415
-        from explorer.collection.classifier import Classifier  # noqa: PLC0415
+        from explorer.collection.learning import learn  # noqa: PLC0415
 
-        name_of_run = self._run(run)
-        if examples is None:
-            examples, refused_rows = label_log.examples_of(self.label_rows(name_of_run))
-            negatives = refused_rows if negatives is None else negatives
-        chosen = {
-            class_: np.asarray(rows, dtype=np.int64).ravel() for class_, rows in examples.items()
-        }
-        chosen = {class_: rows for class_, rows in chosen.items() if rows.size}
-        if not chosen:
-            raise ParameterError(
-                "a classifier needs at least one example: label a window, "
-                "or give examples={'name': rows}"
-            )
-        refused = {
-            class_: np.asarray(rows, dtype=np.int64).ravel()
-            for class_, rows in (negatives or {}).items()
-            if class_ in chosen and len(rows)
-        }
-        vectors = self.embeddings(name_of_run)
-        options = {} if method is None else {"method": method}
-        model = NearestCentroid.fit(
-            {class_: vectors.take(rows) for class_, rows in chosen.items()},
-            background=self.background(name_of_run),
-            negatives={class_: vectors.take(rows) for class_, rows in refused.items()},
-            **cast("dict[str, Any]", options),
+        return learn(
+            self,
+            examples,
+            negatives=negatives,
+            run=self._run(run),
+            kind=kind,
+            method=method,
+            name=name,
         )
-        made_of = {
-            "examples": {class_: rows.tolist() for class_, rows in chosen.items()},
-            "negatives": {class_: rows.tolist() for class_, rows in refused.items()},
-        }
-        return Classifier(self, model, run=name_of_run, name=name, made_of=made_of)
 
     def load_classifier(self, name: str) -> Classifier:
         """Open a saved classifier by its name.

@@ -1,0 +1,171 @@
+"""From labelled windows of a run to a classifier, of a kind that a person chose or left to us.
+
+A nearest centroid is made at once and is best with a few examples of each class; a probe does
+better with many. Which one, ``kind="auto"`` finds out on recordings left out
+(`explorer.classify.choice`) and says in a sentence, which stays with the classifier.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from explorer.classify import centroid, training
+from explorer.classify.centroid import NearestCentroid
+from explorer.classify.choice import choose
+from explorer.classify.kinds import Model
+from explorer.classify.labelled import Labelled
+from explorer.classify.probe import Probe
+from explorer.classify.training import Training
+from explorer.collection.archive import Rows
+from explorer.collection.classifier import Classifier
+from explorer.collection.labels import examples_of
+from explorer.errors import ParameterError
+
+if TYPE_CHECKING:
+    from explorer.collection.collection import Collection
+
+Kind = Literal["auto", "centroid", "probe"]
+Apart = Literal["recording", "site"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+WindowRows = NDArray[np.int64]
+ByClass = Mapping[str, WindowRows]
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """Windows that a classifier learns from: their rows int64 ``[n]``, and as arrays."""
+
+    rows: WindowRows
+    labelled: Labelled
+
+    @classmethod
+    def of(
+        cls,
+        collection: Collection,
+        run: str,
+        examples: ByClass,
+        negatives: ByClass,
+        *,
+        apart: Apart = "recording",
+    ) -> Judged:
+        """Gather the windows of every class, each once.
+
+        Parameters
+        ----------
+        examples, negatives
+            Rows of each class. A window that is both counts for neither.
+        apart
+            What the groups of the `Labelled` are: whole recordings, or whole sites.
+
+        Raises
+        ------
+        ParameterError
+            If no example of a class has an embedding that is finite.
+        """
+        given = [*examples.values(), *negatives.values()]
+        rows = np.unique(np.concatenate(given)).astype(np.int64)
+        truth = np.full((len(rows), len(examples)), np.nan, np.float32)
+        for column, name in enumerate(examples):
+            yes = np.isin(rows, examples[name])
+            no = np.isin(rows, negatives.get(name, ()))
+            truth[yes | no, column] = np.where(yes, np.where(no, 0.5, 1.0), 0.0)[yes | no]
+        vectors = np.asarray(collection.embeddings(run).take(rows), dtype=np.float32)
+        finite = np.isfinite(vectors).all(axis=1)
+        groups = np.asarray(groups_of(collection, run, rows, apart), dtype=object)
+        labelled = Labelled(tuple(examples), vectors[finite], truth[finite], groups[finite])
+        return cls(rows[finite], labelled)
+
+
+def groups_of(collection: Collection, run: str, rows: WindowRows, apart: Apart) -> list[str]:
+    """The recording or the site of each window; a recording of no site is a site of its own."""
+    table = collection.windows(rows, run)
+    if apart == "recording":
+        return [str(name) for name in table["recording"]]
+    pairs = zip(table["site"], table["recording"], strict=True)
+    return [str(site) if isinstance(site, str) and site else str(name) for site, name in pairs]
+
+
+def learn(
+    collection: Collection,
+    examples: Mapping[str, Rows] | None,
+    *,
+    negatives: Mapping[str, Rows] | None = None,
+    run: str,
+    kind: Kind | None = None,
+    method: str | None = None,
+    name: str | None = None,
+) -> Classifier:
+    """Make a classifier; see `Collection.classifier`."""
+    _check(kind, method)
+    if examples is None:
+        kind = kind or ("auto" if method is None else None)
+        examples, refused = examples_of(collection.label_rows(run))
+        negatives = refused if negatives is None else negatives
+    chosen = {class_: rows for class_, rows in _rows(examples).items() if rows.size}
+    if not chosen:
+        raise ParameterError(
+            "a classifier needs at least one example: label a window, "
+            "or give examples={'name': rows}"
+        )
+    refused = {
+        class_: rows
+        for class_, rows in _rows(negatives or {}).items()
+        if class_ in chosen and rows.size
+    }
+    judged = Judged.of(collection, run, chosen, refused)
+    background = collection.background(run)
+    choice = choose(judged.labelled, background) if kind == "auto" else None
+    wanted = choice.kind if choice is not None else kind or _kind_of_method(method)
+    return Classifier(
+        collection,
+        fit(wanted, judged.labelled, collection, run, method=method),
+        run=run,
+        name=name,
+        made_of={
+            "examples": {class_: rows.tolist() for class_, rows in chosen.items()},
+            "negatives": {class_: rows.tolist() for class_, rows in refused.items()},
+        },
+        choice=choice,
+    )
+
+
+def fit(
+    kind: str, labelled: Labelled, collection: Collection, run: str, *, method: str | None = None
+) -> Model:
+    """Fit a centroid or a probe in the geometry of a run, against its unlabelled windows."""
+    if kind == "probe":
+        settings = Training() if method is None else replace(Training(), method=method)  # type: ignore[arg-type]
+        place = collection.embeddings(run) if method == "agile" else collection.background(run)
+        return Probe.fit(labelled, background=place, training=settings)
+    options: dict[str, Any] = {} if method is None else {"method": method}
+    return NearestCentroid.fit(
+        labelled.examples(),
+        negatives=labelled.negatives(),
+        background=collection.background(run),
+        **options,
+    )
+
+
+def _rows(given: Mapping[str, Rows]) -> dict[str, WindowRows]:
+    return {class_: np.asarray(rows, dtype=np.int64).ravel() for class_, rows in given.items()}
+
+
+def _kind_of_method(method: str | None) -> str:
+    return "probe" if method in training.METHODS else "centroid"
+
+
+def _check(kind: Kind | None, method: str | None) -> None:
+    if kind is not None and kind not in KINDS:
+        raise ParameterError(f"there is no kind {kind!r} of classifier; use {', '.join(KINDS)}")
+    methods = {"centroid": centroid.METHODS, "probe": training.METHODS}
+    if method is not None and kind is not None and method not in methods.get(kind, ()):
+        raise ParameterError(
+            f"method {method!r} is not one of kind {kind!r}; "
+            + "; ".join(f"{kind} has {', '.join(known)}" for kind, known in methods.items())
+        )
