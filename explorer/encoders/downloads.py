@@ -8,6 +8,7 @@ spoken (http with this machine alone, for tests).
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import shutil
 import urllib.error
@@ -22,13 +23,14 @@ from urllib.parse import urlsplit
 
 from filelock import FileLock, Timeout
 
-from explorer.encoders import weights
 from explorer.errors import EncoderError
 
 TIMEOUT_S = 60.0
 """How long a server may be silent."""
 
+LARGEST_PAGE = 1 << 22
 _BLOCK = 1 << 20
+_HEADERS = {"User-Agent": "soundscape-explorer"}
 _log = logging.getLogger(__name__)
 
 
@@ -47,7 +49,9 @@ class RemoteFile:
     size:
         In bytes.
     sha256:
-        Of the whole file, in hexadecimal digits.
+        Of the whole file, in hexadecimal digits; "" where only an MD5 is published.
+    md5:
+        The same, for servers that publish nothing better, as Zenodo does.
     """
 
     name: str
@@ -55,6 +59,7 @@ class RemoteFile:
     page: str
     size: int
     sha256: str
+    md5: str = ""
 
 
 def by_hand(encoder: str, files: Sequence[RemoteFile]) -> str:
@@ -81,15 +86,19 @@ def by_hand(encoder: str, files: Sequence[RemoteFile]) -> str:
     )
 
 
-def fetch(encoder: str, files: Sequence[RemoteFile], folder: Path) -> list[Path]:
+def fetch(
+    encoder: str, files: Sequence[RemoteFile], folder: Path, *, otherwise: str | None = None
+) -> list[Path]:
     """Bring an encoder's files into a folder; what is there already is not fetched again.
 
     Parameters
     ----------
     encoder:
-        Its name, for messages.
+        Its name, for messages; a data set may be fetched just as well.
     files:
         In the order in which they are fetched and returned.
+    otherwise:
+        How the files come here without internet; None for `by_hand`.
 
     Raises
     ------
@@ -108,8 +117,25 @@ def fetch(encoder: str, files: Sequence[RemoteFile], folder: Path) -> list[Path]
     except (OSError, HTTPException, _Unfit) as error:
         raise EncoderError(
             f"{encoder} could not be downloaded: {_reason(error)}. Run the command again to go on "
-            f"where it stopped. {by_hand(encoder, files)}"
+            f"where it stopped. {otherwise or by_hand(encoder, files)}"
         ) from error
+
+
+def read_page(url: str) -> bytes:
+    """Read what a server says of its files, at most `LARGEST_PAGE` bytes.
+
+    Raises
+    ------
+    EncoderError
+        There is no answer, or it is no address that is spoken with.
+    """
+    try:
+        _require_safe(url)
+        request = urllib.request.Request(url, headers=_HEADERS)  # noqa: S310 - checked above
+        with _opener().open(request, timeout=TIMEOUT_S) as answer:
+            return cast("bytes", answer.read(LARGEST_PAGE))
+    except (OSError, HTTPException, _Unfit) as error:
+        raise EncoderError(f"{url} could not be read: {_reason(error)}") from error
 
 
 class _Unfit(Exception):
@@ -141,7 +167,7 @@ def _fetched(file: RemoteFile, folder: Path) -> Path:
                 raise _Unfit(f"{file.url} ended after {_size(before)} of {_size(file.size)}")
     if not _is(part, file):
         part.unlink()
-        raise _Unfit(f"{file.url} is not the published file: its size or SHA-256 differs")
+        raise _Unfit(f"{file.url} is not the published file: its size or {_kind(file)[0]} differs")
     part.replace(path)
     return path
 
@@ -151,7 +177,7 @@ def _take_up(file: RemoteFile, part: Path) -> None:
     from tqdm.auto import tqdm  # noqa: PLC0415 - half a second that listing encoders does not need
 
     there = _bytes_of(part)
-    headers = {"User-Agent": "soundscape-explorer"}
+    headers = dict(_HEADERS)
     if there:
         headers["Range"] = f"bytes={there}-"
     _require_safe(file.url)
@@ -199,7 +225,16 @@ def _require_safe(url: str) -> None:
 
 
 def _is(path: Path, file: RemoteFile) -> bool:
-    return path.stat().st_size == file.size and weights.sha256_of(path) == file.sha256
+    if path.stat().st_size != file.size:
+        return False
+    name, digest = _kind(file)
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, name.replace("-", "")).hexdigest() == digest
+
+
+def _kind(file: RemoteFile) -> tuple[str, str]:
+    """What is known of the file's content: the name of the checksum, and the checksum."""
+    return ("SHA-256", file.sha256) if file.sha256 else ("MD5", file.md5)
 
 
 def _bytes_of(path: Path) -> int:
