@@ -30,8 +30,10 @@ if TYPE_CHECKING:
     from explorer.collection.vectors import Vectors
     from explorer.space.blocks import Block
 
-Groups = Literal["recording", "site", "none"]
-GROUPS: tuple[Groups, ...] = ("recording", "site", "none")
+Groups = Literal["recording", "site", "widest", "none"]
+GROUPS: tuple[Groups, ...] = ("recording", "site", "widest", "none")
+"""What is kept apart; ``"widest"`` is sites where the labels allow it, and recordings otherwise."""
+FEWEST_SITES = 3
 
 WHOLE = 0.9
 """Labels that each cover this share of their recording speak of recordings, not of windows."""
@@ -90,7 +92,9 @@ class DataSet:
     windows
         All windows of the place, labelled or not: what a background is learnt from.
     groups
-        What is kept apart: ``"recording"``, ``"site"``, or ``"none"``, every item by itself.
+        What is kept apart: ``"recording"``, ``"site"``, or ``"none"``: every item by itself.
+    item_site
+        Of each labelled item, "" where it is not known.
     """
 
     name: str
@@ -98,6 +102,7 @@ class DataSet:
     labelled: Labelled | None
     windows: Windows
     groups: Groups
+    item_site: Names | None = None
 
     def known(self) -> Labelled:
         """The labelled items.
@@ -136,9 +141,10 @@ def of_clips(
     ids = pd.Series(collection.recordings.index, index=collection.recordings["path"].map(str))
     known = clips[clips["path"].map(str).isin(ids.index)]
     known = known.assign(recording_id=ids.loc[known["path"].map(str)].to_numpy())
-    sets = known.groupby("set", sort=True)
     return [
-        _of_set(collection, str(name), part, run, groups) for name, part in sets for run in runs
+        _of_set(collection, str(name), part, run, groups)
+        for name, part in known.groupby("set", sort=True)
+        for run in runs
     ]
 
 
@@ -155,35 +161,37 @@ def _of_set(
         rows,
         *(there[column].to_numpy(dtype=object) for column in ("group", "site", "recorder")),
     )
-    if collection.catalogue.runs()[run].encoder == MfccEncoder.name:
-        windows = windows.standardised()
-    classes = tuple(sorted(there["class"].unique()))
-    truth = (there["class"].to_numpy(dtype=object)[:, None] == np.array(classes, object)).astype(
-        np.float32
-    )
-    labelled = _items(windows, np.arange(len(rows)), ids, truth, classes, groups)
-    return DataSet(name, _title(collection, run), labelled, windows, groups)
+    label = there["class"].to_numpy(dtype=object)
+    classes = tuple(sorted(set(label)))
+    truth = (label[:, None] == np.array(classes, dtype=object)).astype(np.float32)
+    said = _Said(np.arange(len(rows)), ids, truth, classes)
+    return _data_set(name, collection, run, windows, said, groups)
 
 
 def _of_run(collection: Collection, run: str, groups: Groups) -> DataSet:
     index = collection.index(run)
     recordings = index.recordings
-    recorder = recordings["device"].fillna("").to_numpy(dtype=object)[index.position]
     windows = Windows(
         collection.embeddings(run),
         np.arange(len(index)),
         recordings["recording"].to_numpy(dtype=object)[index.position],
         np.asarray(index.site, dtype=object),
-        recorder,
+        recordings["device"].fillna("").to_numpy(dtype=object)[index.position],
     )
-    judged = agreed(collection.label_rows(run))
-    rows, truth, classes = _truth(judged)
-    labelled = None
-    if classes:
-        whole = _whole(collection.labels(), recordings["duration_s"])
-        item = index.recording_id[rows] if whole else rows
-        labelled = _items(windows, rows, item, truth, classes, groups)
-    return DataSet(collection.name, _title(collection, run), labelled, windows, groups)
+    rows, truth, classes = _truth(agreed(collection.label_rows(run)))
+    whole = _whole(collection.labels(), recordings["duration_s"])
+    said = _Said(rows, index.recording_id[rows] if whole else rows, truth, classes)
+    return _data_set(collection.name, collection, run, windows, said, groups)
+
+
+@dataclass(frozen=True, eq=False)
+class _Said:
+    """What is said of some windows: positions in `Windows`, the item of each, and what it is of."""
+
+    rows: NDArray[np.int64]
+    item: NDArray[np.integer]
+    truth: NDArray[np.float32]
+    classes: tuple[str, ...]
 
 
 def _truth(
@@ -209,51 +217,65 @@ def _whole(labels: pd.DataFrame, duration_s: pd.Series) -> bool:
     return bool((length >= WHOLE * duration_s.loc[labels["recording_id"]].to_numpy()).all())
 
 
-def _items(
-    windows: Windows,
-    rows: NDArray[np.int64],
-    item_of_row: NDArray[np.integer],
-    truth: NDArray[np.float32],
-    classes: tuple[str, ...],
-    groups: Groups,
-) -> Labelled | None:
-    """Join the windows ``rows`` (positions in ``windows``) of each item to one: their mean."""
-    vectors = windows.take(rows)
+def _data_set(
+    name: str, collection: Collection, run: str, windows: Windows, said: _Said, groups: Groups
+) -> DataSet:
+    if len(windows) and collection.catalogue.runs()[run].encoder == MfccEncoder.name:
+        windows = windows.standardised()
+    title = _title(collection, run)
+    vectors = windows.take(said.rows)
     finite = np.isfinite(vectors).all(axis=1)
-    rows, item_of_row, truth = rows[finite], item_of_row[finite], truth[finite]
-    _, first, item = np.unique(item_of_row, return_index=True, return_inverse=True)
-    count = np.bincount(item)
-    mean = np.zeros((len(first), vectors.shape[1]))
-    np.add.at(mean, item, vectors[finite])
-    joined = np.full((len(first), truth.shape[1]), -np.inf, np.float32)
-    np.maximum.at(joined, item, np.where(np.isnan(truth), -1, truth))
-    joined = np.where(joined < 0, np.nan, joined)
-    there = (joined == 1).any(axis=0)
+    first, embeddings, truth = _joined(said.item[finite], vectors[finite], said.truth[finite])
+    there = (truth == 1).any(axis=0)
     if not there.any():
-        return None
-    kept = tuple(name for name, has in zip(classes, there, strict=True) if has)
-    return Labelled(
-        kept,
-        (mean / count[:, None]).astype(np.float32),
-        joined[:, there],
-        _groups(windows, rows[first], groups),
-    )
+        return DataSet(name, title, None, windows, groups)
+    rows = said.rows[finite][first]
+    kept, of_item = _groups(windows, rows, truth == 1, groups)
+    classes = tuple(one for one, has in zip(said.classes, there, strict=True) if has)
+    labelled = Labelled(classes, embeddings, truth[:, there], of_item)
+    return DataSet(name, title, labelled, windows, kept, windows.site[rows])
 
 
-def _groups(windows: Windows, rows: NDArray[np.int64], groups: Groups) -> Names:
+def _joined(
+    item: NDArray[np.integer], vectors: NDArray[np.float32], truth: NDArray[np.float32]
+) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]:
+    """Windows of one item joined: the first of them, the mean embedding, and a yes before a no."""
+    _, first, number = np.unique(item, return_index=True, return_inverse=True)
+    mean = np.zeros((len(first), vectors.shape[1]))
+    np.add.at(mean, number, vectors)
+    mean /= np.bincount(number, minlength=len(first))[:, None]
+    joined = np.full((len(first), truth.shape[1]), -1, np.float32)
+    np.maximum.at(joined, number, np.where(np.isnan(truth), -1, truth))
+    return first, mean.astype(np.float32), np.where(joined < 0, np.nan, joined)
+
+
+def _groups(
+    windows: Windows, rows: NDArray[np.int64], positive: NDArray[np.bool_], groups: Groups
+) -> tuple[Groups, Names]:
+    """What is kept apart, and the group of each item."""
+    recording, site = windows.recording[rows], windows.site[rows]
+    if groups == "widest":
+        groups = "site" if _sites_suit(recording, site, positive) else "recording"
     if groups == "none":
-        return np.arange(len(rows)).astype(object)
+        return groups, np.arange(len(rows)).astype(object)
     if groups == "recording":
-        return windows.recording[rows]
-    site = windows.site[rows]
-    unknown = site == ""
-    if unknown.any():
+        return groups, recording
+    if (site == "").any():
         raise ParameterError(
-            f"{int(unknown.sum())} labelled items have no site, such as one of "
-            f"{windows.recording[rows][unknown][0]}; give --site-pattern when recordings are added "
-            "(a column site in the table of clips), or keep recordings apart instead"
+            f"{int((site == '').sum())} labelled items have no site, such as one of "
+            f"{recording[site == ''][0]}; give --site-pattern when recordings are added (or a "
+            "column site in the table of clips), or keep recordings apart instead"
         )
-    return site
+    return groups, site
+
+
+def _sites_suit(recording: Names, site: Names, positive: NDArray[np.bool_]) -> bool:
+    """Whether sites can be kept apart: there are some, and no class is lost that need not be."""
+    if (site == "").any() or len(set(site)) < FEWEST_SITES:
+        return False
+    return all(
+        len(set(site[column])) > 1 for column in positive.T if len(set(recording[column])) > 1
+    )
 
 
 def _title(collection: Collection, run: str) -> str:

@@ -1,4 +1,4 @@
-"""What an embedding tells apart, by its nearest neighbours in other recordings: class, site, recorder.
+"""What an embedding tells apart, by nearest neighbours in other recordings: class, site, recorder.
 
 An embedding that tells where a window was recorded better than what is in it will make a
 classifier that knows the recorder. So the same question is asked of all three, with no training:
@@ -82,8 +82,8 @@ def neighbours_apart(
         near = np.argpartition(-alike, most - 1, axis=1)[:, :most]
         value = np.take_along_axis(alike, near, axis=1)
         order = np.lexsort((near, -value), axis=1)
-        near, value = (np.take_along_axis(array, order, axis=1) for array in (near, value))
-        found[part, :most] = np.where(np.isfinite(value), near, -1)
+        there = np.isfinite(np.take_along_axis(value, order, axis=1))
+        found[part, :most] = np.where(there, np.take_along_axis(near, order, axis=1), -1)
     return found
 
 
@@ -110,9 +110,10 @@ def told(of: NDArray[np.bool_], neighbours: NDArray[np.int64], groups: ArrayLike
         return NOTHING
     # A row of none of the kinds may be a neighbour: it votes for nothing.
     votes = np.where(neighbours[..., None] >= 0, of[neighbours], False).mean(axis=1)
-    size = np.zeros((group.max() + 1, of.shape[1]))
+    size = np.zeros((int(group.max()) + 1, of.shape[1]))
     np.add.at(size, group, of)
-    others = (of.sum(axis=0) - size[group]) / (len(of) - np.bincount(group)[group, None]).clip(1)
+    elsewhere = np.maximum(len(of) - np.bincount(group)[group, None], 1)
+    others = (of.sum(axis=0) - size[group]) / elsewhere
     return Told(
         macro_mean(roc_auc(of, votes)),
         macro_mean([votes[column, at].mean() for at, column in enumerate(of.T)]),
