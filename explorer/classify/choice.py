@@ -16,7 +16,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -26,13 +26,14 @@ from explorer.classify.background import SAME_WINDOW, Background, Prepared
 from explorer.classify.centroid import NearestCentroid
 from explorer.classify.labelled import Labelled
 from explorer.classify.logistic import solve
-from explorer.classify.metrics import Values, macro_mean
+from explorer.classify.metrics import Values, average_precision, macro_mean
 from explorer.classify.probe import Probe, compete, together
 from explorer.classify.splits import Split, SplitWarning, k_fold
 from explorer.classify.training import Problem, Training, balanced, threshold_shift
 from explorer.errors import ParameterError
 
 Kind = Literal["centroid", "probe"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 Apart = Literal["recordings", "windows", "nothing"]
 Scores = NDArray[np.float32]
 
@@ -117,16 +118,9 @@ def choose(
     >>> choice.kind, choice.apart
     ('centroid', 'recordings')
     """
-    background = background or Background.plain(labelled.dimension)
-    tested, columns = _sample(labelled, seed)
-    splits, apart = _splits(tested, seed)
-    unknown = np.full(len(labelled.classes), np.nan)
-    by_class: dict[Kind, Values] = {"centroid": unknown, "probe": unknown.copy()}
-    if splits:
-        trial = _Trial.of(tested, background)
-        by_class["centroid"][columns] = trial.auc(splits, _centroid_scores(trial, splits))
-        probe_scores = _probe_scores(trial, splits, training or Training())
-        by_class["probe"][columns] = trial.auc(splits, probe_scores)
+    found = held_out(KINDS, labelled, background, training=training, seed=seed)
+    by_class = {kind: each.auc for kind, each in found.items()}
+    apart = found["probe"].apart
     both = np.isfinite(by_class["centroid"]) & np.isfinite(by_class["probe"])
     auc: dict[Kind, float] = {kind: macro_mean(each[both]) for kind, each in by_class.items()}
     enough = np.median(labelled.positive.sum(axis=0)) >= LEAST_EXAMPLES
@@ -136,6 +130,58 @@ def choose(
     return Choice(
         kind, _sentence(kind, auc, apart, int(both.sum()), len(both)), auc, by_class, apart
     )
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """How one kind of classifier does on windows of recordings that it has not learnt from.
+
+    Attributes
+    ----------
+    auc
+        See the module's text; float64 ``[n_classes]``, NaN where it could not be measured.
+    average_precision
+        Of the labelled windows alone, each scored when it was left out; float64 ``[n_classes]``.
+    apart
+        See `Choice`.
+    """
+
+    auc: Values
+    average_precision: Values
+    apart: Apart
+
+
+def held_out(
+    kinds: Iterable[Kind],
+    labelled: Labelled,
+    background: Background | None = None,
+    *,
+    training: Training | None = None,
+    seed: int = 0,
+) -> dict[Kind, HeldOut]:
+    """Test kinds of classifiers on the same recordings left out; see `choose`.
+
+    >>> labelled = Labelled.of({"a": [[0.0, 1.0], [0.1, 1.0]], "b": [[1.0, 0.0], [1.0, 0.1]]})
+    >>> held_out(["centroid"], labelled)["centroid"].auc.tolist()
+    [1.0, 1.0]
+    """
+    background = background or Background.plain(labelled.dimension)
+    tested, columns = _sample(labelled, seed)
+    splits, apart = _splits(tested, seed)
+    trial = _Trial.of(tested, background) if splits else None
+    result: dict[Kind, HeldOut] = {}
+    for kind in kinds:
+        auc, precision = np.full((2, len(labelled.classes)), np.nan)
+        if trial is not None:
+            scores = (
+                _probe_scores(trial, splits, training or Training())
+                if kind == "probe"
+                else _centroid_scores(trial, splits)
+            )
+            auc[columns] = trial.auc(splits, scores)
+            precision[columns] = trial.average_precision(splits, scores)
+        result[kind] = HeldOut(auc, precision, apart)
+    return result
 
 
 def fit(
@@ -251,6 +297,16 @@ class _Trial:
             if len(tried):
                 result[column] = (tried[:, 0] / tried[:, 1]).mean()
         return result
+
+    def average_precision(self, splits: list[Split], scores: Scores) -> Values:
+        """Of each class among the labelled windows, by the score each had when it was left out."""
+        own = np.full(self.labelled.truth.shape, np.nan)
+        for split, found in zip(splits, scores, strict=True):
+            own[split.test] = found[split.test]
+        known, positive = ~np.isnan(own), self.labelled.positive
+        result = average_precision(positive, np.where(known, own, 0), mask=known)
+        # Where all are of the class, any order is right.
+        return np.where((known & ~positive).any(axis=0), result, np.nan)
 
 
 def _centroid_scores(trial: _Trial, splits: list[Split]) -> Scores:

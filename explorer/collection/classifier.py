@@ -65,19 +65,20 @@ class Classifier:
         self._scores: NDArray[np.float32] | None = None
 
     def __repr__(self) -> str:
-        kind = kinds.kind_of(self.model)
-        why = f" {self.choice.sentence}" if self.choice is not None else ""
-        return f"<Classifier of {', '.join(self.classes)} on {self.run}, a {kind}.{why}>"
+        return f"<Classifier of {', '.join(self.classes)} on {self.run}. {self._why()}>"
 
     def _repr_html_(self) -> str:
-        kind = kinds.kind_of(self.model)
-        why = self.choice.sentence if self.choice is not None else f"A {kind}, as was asked for."
         examples = self.made_of.get("examples", {})
         classes = ", ".join(
             f"{class_} ({len(examples[class_])})" if class_ in examples else class_
             for class_ in self.classes
         )
-        return f"<p><b>{html.escape(classes)}</b> on {html.escape(self.run)}</p><p>{why}</p>"
+        heading = f"<b>{html.escape(classes)}</b> on {html.escape(self.run)}"
+        return f"<p>{heading}</p><p>{html.escape(self._why())}</p>"
+
+    def _why(self) -> str:
+        """Which kind it is, in a sentence, and why."""
+        return self.choice.sentence if self.choice else f"A {kinds.kind_of(self.model)}."
 
     @property
     def classes(self) -> list[str]:
