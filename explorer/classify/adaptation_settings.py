@@ -25,6 +25,13 @@ METHODS: tuple[Method, ...] = (
 Trained = Literal["affine", "all"]
 Decay = Literal["none", "cosine"]
 
+REACH = 0.5
+"""How far all steps together can move a scale, of size one at first, and a shift, in spreads.
+
+With a fixed learning rate methods that only grow surer go astray where windows are many: in a
+simulation TENT at 1e-3 went from a cmAP of .99 with 1,500 windows to .95 with 20,000.
+"""
+LARGEST_RATE = 1e-2
 LEAST_ALPHA = 0.05
 """Sharper labels than this cannot be told from zero where the model is undecided."""
 
@@ -49,7 +56,9 @@ class Settings:
         "affine": a scale and a shift for each dimension. "all": the linear head too; an expert's
         option, as it lowers rare classes more easily than it helps them.
     learning_rate, decay, epochs, batch_size, weight_decay
-        Of Adam; "cosine" lets the learning rate go to zero over all steps.
+        Of Adam; "cosine" lets the learning rate go to zero over all steps. Without a learning rate
+        it follows from the number of steps: all of them together can move a scale by `REACH`, and
+        weights of a head by as large a share of their usual size.
     dropout
         Share of the dimensions that is hidden from the student in each step.
     n_neighbours
@@ -76,8 +85,8 @@ class Settings:
     multi_label: bool = True
     standardise: bool = True
     train: Trained = "affine"
-    learning_rate: float = 1e-3
-    decay: Decay = "none"
+    learning_rate: float | None = None
+    decay: Decay = "cosine"
     epochs: int = 10
     batch_size: int = 64
     weight_decay: float = 0.0
@@ -104,7 +113,6 @@ class Settings:
         if self.decay not in ("none", "cosine"):
             raise ParameterError(f"decay is {self.decay!r}; use none or cosine")
         least = {
-            "learning_rate": 0.0,
             "weight_decay": 0.0,
             "lambda_": 0.0,
             "epochs": 1,
@@ -117,6 +125,8 @@ class Settings:
             given = getattr(self, name)
             if not value <= given < float("inf"):
                 raise ParameterError(f"{name} is {given}; use a number from {value:g} upwards")
+        if self.learning_rate is not None and not 0 < self.learning_rate < float("inf"):
+            raise ParameterError(f"learning_rate is {self.learning_rate}; use one above 0, or None")
         if not (self.alpha == 0 or LEAST_ALPHA <= self.alpha < float("inf")):
             raise ParameterError(
                 f"alpha is {self.alpha}; use 0 for the best class alone, or {LEAST_ALPHA} and more"
@@ -126,13 +136,17 @@ class Settings:
         if self.most_windows is not None and self.most_windows < 1:
             raise ParameterError(f"most_windows is {self.most_windows}; use at least 1, or None")
 
+    def rate(self, n_steps: int, size: float = 1.0) -> float:
+        """The learning rate for so many steps, of what has numbers of this size."""
+        return self.learning_rate or size * min(LARGEST_RATE, REACH / n_steps)
+
     def to_dict(self) -> dict[str, object]:
         """The settings as plain JSON values."""
         return asdict(self)
 
 
-_BN = Settings(standardise=False)
-_ALL = Settings(standardise=False, multi_label=False, train="all", decay="cosine")
+_BN = Settings(standardise=False, decay="none")
+_ALL = Settings(standardise=False, multi_label=False, train="all")
 
 PUBLISHED: Mapping[tuple[Method, bool], Settings] = MappingProxyType(
     {
@@ -174,4 +188,4 @@ shift of BatchNorm. Published numbers of neighbours count the window itself for 
 def settings_for(method: Method, *, multi_label: bool = True) -> Settings:
     """Settings of a method for embeddings that stay as they are; see `Settings`."""
     published = PUBLISHED[method, multi_label]
-    return replace(published, standardise=True, train="affine", learning_rate=1e-3)
+    return replace(published, standardise=True, train="affine", learning_rate=None, decay="cosine")

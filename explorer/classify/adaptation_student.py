@@ -256,9 +256,13 @@ class EmbeddingStudent:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def trained(self) -> list[Tensor]:
-        """The scale and the shift, and with ``head_too`` the head."""
-        return [self.gamma, self.beta, *([self.weight, self.bias] if self._head_too else [])]
+    def trained(self) -> list[tuple[Tensor, float]]:
+        """The scale and the shift, and with ``head_too`` the head; each with its size."""
+        affine = [(self.gamma, 1.0), (self.beta, 1.0)]
+        if not self._head_too:
+            return affine
+        size = float(self.weight.detach().square().mean().sqrt()) or 1.0
+        return [*affine, (self.weight, size), (self.bias, 1.0)]
 
     def look(self, rows: Tensor, draws: Draws | None) -> tuple[Tensor, Tensor]:
         """Features and logits of some rows; see `Student`."""

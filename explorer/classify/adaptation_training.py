@@ -41,8 +41,8 @@ class Student(Protocol):
         """How many rows there are to learn from."""
         ...
 
-    def trained(self) -> list[Tensor]:
-        """What is trained."""
+    def trained(self) -> list[tuple[Tensor, float]]:
+        """What is trained, and the size that its numbers have."""
         ...
 
     def look(self, rows: Tensor, draws: Draws | None) -> tuple[Tensor, Tensor]:
@@ -96,10 +96,12 @@ def train(
     """
     draws = draws or Draws(settings.seed, settings.dropout)
     lesson = LESSONS[settings.method](student, settings, draws)
-    parameters = student.trained()
-    optimiser = torch.optim.Adam(parameters, lr=settings.learning_rate)
-    steps_each = -(-len(student) // settings.batch_size)
-    n_steps, step = settings.epochs * steps_each, 0
+    parameters = [parameter for parameter, _ in student.trained()]
+    n_steps, step = settings.epochs * -(-len(student) // settings.batch_size), 0
+    rates = [settings.rate(n_steps, size) for _, size in student.trained()]
+    optimiser = torch.optim.Adam(
+        [{"params": [one], "lr": rate} for one, rate in zip(parameters, rates, strict=True)]
+    )
     history = []
     for epoch in range(settings.epochs):
         if on_progress is not None:
@@ -113,8 +115,9 @@ def train(
             if settings.weight_decay:
                 loss = loss + settings.weight_decay * sum(p.square().sum() for p in parameters)
             if settings.decay == "cosine":
-                rate = settings.learning_rate * (1 + math.cos(math.pi * step / n_steps)) / 2
-                optimiser.param_groups[0]["lr"] = rate
+                share = (1 + math.cos(math.pi * step / n_steps)) / 2
+                for group, rate in zip(optimiser.param_groups, rates, strict=True):
+                    group["lr"] = rate * share
             optimiser.zero_grad()
             if loss.requires_grad:  # not where a method finds nothing to believe in a batch
                 loss.backward()
@@ -123,7 +126,7 @@ def train(
             if not math.isfinite(value):
                 raise ParameterError(
                     f"adapting with {settings.method} diverged in step {step + 1}; use a smaller "
-                    f"learning_rate than {settings.learning_rate:g}"
+                    f"learning_rate than {rates[0]:g}"
                 )
             total += value * len(rows)
             if on_step is not None:

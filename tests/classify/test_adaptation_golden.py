@@ -127,7 +127,7 @@ class Recorded:
     def __len__(self) -> int:
         return len(self.features)
 
-    def trained(self) -> list[torch.Tensor]:
+    def trained(self) -> list[tuple[torch.Tensor, float]]:
         return []
 
     def look(self, rows: torch.Tensor, draws: Draws | None) -> tuple[torch.Tensor, torch.Tensor]:
