@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from explorer import __version__
-from explorer.cli import encoders
+from explorer.cli import encoders, evaluate
 from explorer.cli.arguments import CollectionPath, Format, Out, Run, open_old, write_table
 from explorer.errors import CollectionError, ExplorerError, ParameterError
 
@@ -52,6 +52,8 @@ class Metric(StrEnum):
 
 
 app.add_typer(encoders.app, name="encoders")
+app.command()(learning.classify)
+app.add_typer(evaluate.app, name="evaluate")
 
 Port = Annotated[int, typer.Option(help="Port to listen on; 0 picks a free one.")]
 Address = Annotated[str, typer.Option(help="Address to listen on; only this machine by default.")]
@@ -236,43 +238,6 @@ def search(
     hits = opened.search(path, k, start_s=start, metric=metric.value, run=run)
     _show(hits, out, opened)
     typer.echo(f"{len(hits)} windows, most alike first ({metric.value}).")
-
-
-@app.command()
-def classify(
-    collection: CollectionPath,
-    classifier: Annotated[
-        str | None,
-        typer.Option(
-            help="Saved classifier; else one is built from the labels.", show_default=False
-        ),
-    ] = None,
-    threshold: Annotated[
-        float | None, typer.Option(min=0, max=1, show_default="the saved one, or 0.5")
-    ] = None,
-    format: Annotated[Format, typer.Option(help="Format of the file.")] = Format.csv,
-    out: Out = None,
-    merge: Annotated[bool, typer.Option(help="Join neighbouring windows into events.")] = True,
-    save: Annotated[
-        str | None, typer.Option(help="Keep the classifier under this name.", show_default=False)
-    ] = None,
-    run: Run = None,
-) -> None:
-    """Score every window and write the detections at or above a threshold."""
-    opened = open_old(collection)
-    model = opened.load_classifier(classifier) if classifier else opened.classifier(run=run)
-    if threshold is None:
-        threshold = model.threshold if model.threshold is not None else 0.5
-    if save is not None:
-        typer.echo(f"The classifier is kept in {model.save(save, threshold=threshold)}.", err=True)
-    found = model.detections(threshold, merge=merge)
-    write_table(found, format, out, opened)
-    counts = ", ".join(f"{name} {count}" for name, count in found["class"].value_counts().items())
-    typer.echo(
-        f"{len(found)} detections at or above {threshold:g} in "
-        f"{found['recording'].nunique()} of {len(opened.recordings)} recordings"
-        f"{': ' + counts if counts else ''}."
-    )
 
 
 @app.command()

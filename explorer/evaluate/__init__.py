@@ -1,0 +1,1 @@
+"""How good an encoder or a classifier is: retrieval (BIRB), few examples (SurfPerch), quality."""
