@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from explorer.encoders.crc32c import crc32c, masked
+from explorer.encoders.formats.crc32c import crc32c, masked
 
 TYPES = {
     "float32": 1, "float64": 2, "int32": 3, "uint8": 4, "int16": 5, "int8": 6, "int64": 9,

@@ -80,7 +80,7 @@ class BeatsConfig:
         for name, (needed, silent) in _ALWAYS.items():
             if (value := cfg.get(name, silent)) != needed:
                 raise EncoderError(f"cfg has {name}={value!r}, but BEATs as published {needed!r}")
-        known = {field.name: field.default for field in fields(cls)}
+        known: dict[str, Any] = {field.name: field.default for field in fields(cls)}
         sizes: dict[str, Any] = {name: cfg[name] for name in known if name in cfg}
         for name, value in sizes.items():
             kind = type(known[name])

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from explorer.encoders import installed, tflite, weights
+from explorer.encoders import installed, weights
+from explorer.encoders.formats import tflite
 from explorer.encoders.registry import EncoderInfo
 from explorer.errors import EncoderError, MissingDependencyError
 

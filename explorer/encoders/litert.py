@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from explorer.encoders import tflite
+from explorer.encoders.formats import tflite
 from explorer.errors import MissingDependencyError
 
 

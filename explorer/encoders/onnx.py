@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from explorer.encoders.base import check_windows
-from explorer.encoders.onnx_file import Port, only
+from explorer.encoders.formats.onnx import Port, only
 from explorer.encoders.onnx_session import reopen, start
 from explorer.encoders.onnx_spec import OnnxSpec, class_names, fit
 from explorer.encoders.parallel import in_pieces

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from explorer.encoders.formats.onnx import Port, Signature, signature
 from explorer.encoders.normalise import NONE, Normalisation
-from explorer.encoders.onnx_file import Port, Signature, signature
 from explorer.errors import EncoderError, ParameterError
 
 _FLOATS = ("float32", "float16", "float64")

@@ -18,9 +18,9 @@ import torch
 
 from explorer.audio import imitations as sound
 from explorer.audio.imitations import Voice
+from explorer.encoders.formats.savedmodel import PROGRAM
 from explorer.encoders.normalise import PERCH
 from explorer.encoders.perch_weights import SAMPLE_RATE, WINDOW_S, Converted
-from explorer.encoders.savedmodel import PROGRAM
 from explorer.encoders.surfperch import SurfPerch
 from explorer.errors import EncoderError
 

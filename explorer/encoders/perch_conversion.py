@@ -17,6 +17,16 @@ import numpy as np
 
 from explorer.encoders import perch_check, weights
 from explorer.encoders.efficientnet import check_shapes, flax_shapes
+from explorer.encoders.formats.savedmodel import (
+    INDEX,
+    PROGRAM,
+    Program,
+    named_variables,
+    ordered_variables,
+    read_program,
+)
+from explorer.encoders.formats.tensorbundle import Bundle
+from explorer.encoders.formats.unpacking import saved_model
 from explorer.encoders.perch_switches import find_switches
 from explorer.encoders.perch_weights import (
     DIMENSION,
@@ -28,17 +38,7 @@ from explorer.encoders.perch_weights import (
     Switches,
     numbered,
 )
-from explorer.encoders.savedmodel import (
-    INDEX,
-    PROGRAM,
-    Program,
-    named_variables,
-    ordered_variables,
-    read_program,
-)
 from explorer.encoders.surfperch import HEADS
-from explorer.encoders.tensorbundle import Bundle
-from explorer.encoders.unpacking import saved_model
 from explorer.errors import EncoderError
 
 _HEAD = re.compile(r"params/Dense_(\d+)/kernel")

@@ -14,9 +14,9 @@ from typing import Literal
 
 import numpy as np
 
+from explorer.encoders.formats.savedmodel import Function, Program
 from explorer.encoders.frontends import PCEN, smoothing_taps
 from explorer.encoders.perch_weights import Switches
-from explorer.encoders.savedmodel import Function, Program
 from explorer.errors import EncoderError, ParameterError
 
 CHOICES: dict[str, tuple[str, ...]] = {

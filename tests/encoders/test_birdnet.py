@@ -15,9 +15,10 @@ import soxr
 import torch
 from safetensors.numpy import load_file
 
-from explorer.encoders import birdnet, birdnet_weights, registry, tflite
+from explorer.encoders import birdnet, birdnet_weights, registry
 from explorer.encoders.base import ClassifyingEncoder
 from explorer.encoders.birdnet import BirdNetEncoder
+from explorer.encoders.formats import tflite
 from explorer.errors import EncoderError, MissingDependencyError, ParameterError
 
 SAMPLES = 144_000

@@ -16,8 +16,9 @@ import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
-from explorer.encoders import onnx_file, onnx_session
+from explorer.encoders import onnx_session
 from explorer.encoders.base import ClassifyingEncoder, Encoder
+from explorer.encoders.formats import onnx as onnx_file
 from explorer.encoders.onnx import OnnxClassifier, OnnxEncoder, open_encoder
 from explorer.encoders.onnx_models import BIRDNET3, PERCH2
 from explorer.encoders.onnx_spec import OnnxSpec, fit

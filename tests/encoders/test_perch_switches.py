@@ -11,9 +11,9 @@ import perch_models
 import pytest
 from savedmodel_files import function, write_program
 
+from explorer.encoders.formats.savedmodel import read_program
 from explorer.encoders.perch_switches import find_switches
 from explorer.encoders.perch_weights import Switches
-from explorer.encoders.savedmodel import read_program
 from explorer.errors import EncoderError, ParameterError
 
 EVERY = list(product(("legacy", "fixed"), ("swish", "relu"), ("new", "bio", "basic")))

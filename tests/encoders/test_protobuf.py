@@ -6,7 +6,7 @@ import pytest
 from savedmodel_files import fixed32, mapping, protobuf
 from savedmodel_files import varint as written
 
-from explorer.encoders.protobuf import Message, varint
+from explorer.encoders.formats.protobuf import Message, varint
 from explorer.errors import EncoderError
 
 

@@ -19,12 +19,12 @@ from savedmodel_files import (
     write_program,
 )
 
-from explorer.encoders.savedmodel import (
+from explorer.encoders.formats.savedmodel import (
     named_variables,
     ordered_variables,
     read_program,
 )
-from explorer.encoders.tensorbundle import Bundle
+from explorer.encoders.formats.tensorbundle import Bundle
 from explorer.errors import EncoderError
 
 ATTRIBUTE = "_structured_variables"

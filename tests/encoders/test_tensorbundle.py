@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from savedmodel_files import OBJECT_GRAPH, Sliced, table, write_bundle
 
-from explorer.encoders.crc32c import crc32c, masked
-from explorer.encoders.tensorbundle import Bundle
+from explorer.encoders.formats.crc32c import crc32c, masked
+from explorer.encoders.formats.tensorbundle import Bundle
 from explorer.errors import EncoderError
 
 

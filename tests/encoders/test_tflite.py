@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from explorer.encoders import birdnet_weights, tflite
+from explorer.encoders import birdnet_weights
+from explorer.encoders.formats import tflite
 from explorer.errors import EncoderError
 
 # --- a writer of FlatBuffers, just large enough to make a network of one layer ------------------

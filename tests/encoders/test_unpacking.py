@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from perch_models import refusal
 
-from explorer.encoders import unpacking
+from explorer.encoders.formats import unpacking
 from explorer.encoders.perch_weights import SURFPERCH, find
 
 pytestmark = pytest.mark.usefixtures("cache")
