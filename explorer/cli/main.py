@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from explorer import __version__
-from explorer.cli import encoders, evaluate
+from explorer.cli import encoders, evaluate, learning
 from explorer.cli.arguments import CollectionPath, Format, Out, Run, open_old, write_table
 from explorer.errors import CollectionError, ExplorerError, ParameterError
 

@@ -77,18 +77,41 @@ class Judged:
             truth[yes | no, column] = np.where(yes, np.where(no, 0.5, 1.0), 0.0)[yes | no]
         vectors = np.asarray(collection.embeddings(run).take(rows), dtype=np.float32)
         finite = np.isfinite(vectors).all(axis=1)
-        groups = np.asarray(groups_of(collection, run, rows, apart), dtype=object)
+        groups = _groups(collection, run, rows, apart)
         labelled = Labelled(tuple(examples), vectors[finite], truth[finite], groups[finite])
         return cls(rows[finite], labelled)
 
+    @classmethod
+    def of_classifier(cls, classifier: Classifier, *, apart: Apart = "recording") -> Judged:
+        """The windows that a classifier was made of.
 
-def groups_of(collection: Collection, run: str, rows: WindowRows, apart: Apart) -> list[str]:
+        Raises
+        ------
+        ParameterError
+            If it does not say.
+        """
+        examples, negatives = (
+            _rows(classifier.made_of.get(side, {})) for side in ("examples", "negatives")
+        )
+        if list(examples) != classifier.classes:
+            raise ParameterError(
+                f"{classifier!r} does not say which windows of this collection it was made of; "
+                "make it anew from labels or examples"
+            )
+        collection, run = classifier.collection, classifier.run
+        return cls.of(collection, run, examples, negatives, apart=apart)
+
+
+def _groups(
+    collection: Collection, run: str, rows: WindowRows, apart: Apart
+) -> NDArray[np.object_]:
     """The recording or the site of each window; a recording of no site is a site of its own."""
     table = collection.windows(rows, run)
+    names = table["recording"].to_numpy(dtype=object)
     if apart == "recording":
-        return [str(name) for name in table["recording"]]
-    pairs = zip(table["site"], table["recording"], strict=True)
-    return [str(site) if isinstance(site, str) and site else str(name) for site, name in pairs]
+        return names
+    known = [isinstance(site, str) and site != "" for site in table["site"]]
+    return np.where(known, table["site"].to_numpy(dtype=object), names)
 
 
 def learn(

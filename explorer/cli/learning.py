@@ -1,0 +1,102 @@
+"""``explorer classify`` and ``explorer next``: detections, and what to label next."""
+
+from __future__ import annotations
+
+import warnings
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from explorer.cli.arguments import (
+    CollectionPath,
+    Format,
+    Out,
+    Run,
+    open_old,
+    write_table,
+)
+from explorer.errors import ParameterError
+
+if TYPE_CHECKING:
+    from explorer.collection.classifier import Classifier
+    from explorer.collection.collection import Collection
+
+
+class Kind(StrEnum):
+    """Kinds of classifiers."""
+
+    auto = "auto"
+    centroid = "centroid"
+    probe = "probe"
+
+
+Saved = Annotated[
+    str | None,
+    typer.Option(
+        "--classifier", help="Saved classifier; else one of the labels.", show_default=False
+    ),
+]
+KindOf = Annotated[
+    Kind | None,
+    typer.Option(
+        help="Kind of the classifier of the labels; auto tests both on recordings left out.",
+        show_default="auto",
+    ),
+]
+
+
+def classify(
+    collection: CollectionPath,
+    classifier: Saved = None,
+    kind: KindOf = None,
+    threshold: Annotated[
+        float | None, typer.Option(min=0, max=1, show_default="the saved one, or 0.5")
+    ] = None,
+    quality: Annotated[
+        bool, typer.Option(help="Say how well each class is found in recordings left out.")
+    ] = False,
+    format: Annotated[Format, typer.Option(help="Format of the file.")] = Format.csv,
+    out: Out = None,
+    merge: Annotated[bool, typer.Option(help="Join neighbouring windows into events.")] = True,
+    save: Annotated[
+        str | None, typer.Option(help="Keep the classifier under this name.", show_default=False)
+    ] = None,
+    run: Run = None,
+) -> None:
+    """Score every window and write the detections at or above a threshold."""
+    opened = open_old(collection)
+    model = _classifier(opened, classifier, kind, run)
+    # Beside the table, which may go on to another program.
+    if model.choice is not None:
+        typer.echo(model.choice.sentence, err=True)
+    if quality:
+        typer.echo(model.quality().round(3).to_string(na_rep="-"), err=True)
+    if threshold is None:
+        threshold = model.threshold if model.threshold is not None else 0.5
+    if save is not None:
+        typer.echo(f"The classifier is kept in {model.save(save, threshold=threshold)}.", err=True)
+    found = model.detections(threshold, merge=merge)
+    write_table(found, format, out, opened)
+    counts = ", ".join(f"{name} {count}" for name, count in found["class"].value_counts().items())
+    typer.echo(
+        f"{len(found)} detections at or above {threshold:g} in "
+        f"{found['recording'].nunique()} of {len(opened.recordings)} recordings"
+        f"{': ' + counts if counts else ''}."
+    )
+
+
+def _classifier(
+    collection: Collection, saved: str | None, kind: Kind | None, run: str | None
+) -> Classifier:
+    """The saved classifier, or one of the labels."""
+    if saved is not None:
+        if kind is not None:
+            raise ParameterError("a saved classifier has its kind; leave --kind or --classifier")
+        return collection.load_classifier(saved)
+    from explorer.classify.splits import SplitWarning  # noqa: PLC0415
+
+    with warnings.catch_warnings():
+        # The sentence that is printed says the same.
+        warnings.simplefilter("ignore", SplitWarning)
+        return collection.classifier(kind=None if kind is None else kind.value, run=run)
