@@ -1,0 +1,166 @@
+"""From labels to a classifier of the right kind, and what it says about itself."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from small_recordings import Listener, write_recordings
+
+import explorer
+from explorer.classify.splits import SplitWarning
+from explorer.collection.collection import Collection
+from explorer.errors import ParameterError
+
+CLASSES = ["low", "middle", "high", "highest"]
+
+
+@pytest.fixture(scope="module")
+def tones(tmp_path_factory: pytest.TempPathFactory) -> Collection:
+    """Sixteen recordings at two sites: four of each pitch, which sounds in every other second."""
+    folder = tmp_path_factory.mktemp("tones")
+    audio = write_recordings(folder / "recordings", count=16, seconds=6)
+    collection = explorer.open(folder / "tones.collection", audio=audio)
+    collection.embed(Listener(), progress=False)
+    return collection
+
+
+def windows_of(collection: Collection, class_: str, recordings: int | None = None) -> list[int]:
+    """Rows of the full windows in which a pitch sounds, from the first so many recordings."""
+    windows = collection.windows()
+    number = windows["recording"].str.extract(r"_(\d\d)0000")[0].astype(int)
+    sounding = windows["start_s"] % 2 == 0
+    whole = windows["end_s"] - windows["start_s"] > 0.99
+    own = windows[(number % 4 == CLASSES.index(class_)).to_numpy() & sounding & whole]
+    names = own["recording"].unique()[:recordings]
+    return own.index[own["recording"].isin(names)].tolist()
+
+
+def test_examples_given_by_hand_make_a_centroid_at_once(tones: Collection) -> None:
+    made = tones.classifier({"low": windows_of(tones, "low")[:2]})
+    assert made.choice is None
+    assert "nearest centroid" in repr(made)
+
+
+@pytest.mark.parametrize("kind", ["centroid", "probe", "auto"])
+def test_every_kind_finds_the_sounds_of_other_recordings(tones: Collection, kind: str) -> None:
+    made = tones.classifier({name: windows_of(tones, name, 2) for name in CLASSES}, kind=kind)
+    for column, name in enumerate(made.classes):
+        own = np.isin(np.arange(tones.n_windows()), windows_of(tones, name))
+        unseen = ~np.isin(np.arange(tones.n_windows()), windows_of(tones, name, 2))
+        best = np.argsort(-made.scores()[unseen, column])[: own[unseen].sum()]
+        assert own[unseen][best].mean() > 0.9
+
+
+def test_auto_says_what_it_chose_and_why(tones: Collection) -> None:
+    made = tones.classifier({name: windows_of(tones, name, 3) for name in CLASSES}, kind="auto")
+    assert made.choice is not None
+    assert made.choice.apart == "recordings"
+    assert set(made.choice.auc) >= {"centroid", "probe"}
+    assert f"{made.choice.auc[made.choice.kind]:.3f}" in made.choice.sentence
+    assert made.choice.sentence in repr(made)
+    assert made.choice.sentence in made._repr_html_()
+
+
+def test_labels_are_learnt_from_with_the_kind_that_suits_them(reef: Collection) -> None:
+    reef.label([0, 2], "hum", who="ana")
+    with pytest.warns(SplitWarning, match="one recording"):
+        made = reef.classifier()
+    assert made.choice is not None
+    assert made.choice.kind == "centroid"
+
+
+def test_names_of_classes_are_hostile_text(tones: Collection) -> None:
+    shown = tones.classifier({"<script>": [0, 2]})._repr_html_()
+    assert "<script>" not in shown
+
+
+@pytest.mark.parametrize("kind", ["centroid", "probe", "auto"])
+def test_a_saved_classifier_comes_back_as_the_kind_it_was(tones: Collection, kind: str) -> None:
+    made = tones.classifier({name: windows_of(tones, name, 2) for name in CLASSES}, kind=kind)
+    made.save(f"kept {kind}", threshold=0.7)
+    loaded = explorer.open(tones.path).load_classifier(f"kept {kind}")
+    assert type(loaded.model) is type(made.model)
+    np.testing.assert_array_equal(loaded.scores(), made.scores())
+    assert repr(loaded) == repr(made)
+    assert loaded.threshold == 0.7
+    if made.choice is not None and loaded.choice is not None:
+        assert loaded.choice.to_dict() == made.choice.to_dict()
+
+
+def test_a_file_that_holds_no_classifier_is_named(tones: Collection) -> None:
+    made = tones.classifier({"low": windows_of(tones, "low")[:2]})
+    path = made.save("not one")
+    tones.background().save(path)
+    with pytest.raises(ParameterError, match=r"not one.*no classifier"):
+        tones.load_classifier("not one")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"kind": "forest"}, "forest"),
+        ({"kind": "probe", "method": "birb"}, "birb"),
+        ({"kind": "auto", "method": "birb"}, "birb"),
+    ],
+)
+def test_what_is_not_known_is_refused(
+    tones: Collection, options: dict[str, str], message: str
+) -> None:
+    with pytest.raises(ParameterError, match=message):
+        tones.classifier({"low": [0]}, **options)
+
+
+def test_published_methods_can_be_asked_for(tones: Collection) -> None:
+    examples = {name: windows_of(tones, name, 2) for name in CLASSES[:2]}
+    for method in ("birb", "agile"):
+        assert tones.classifier(examples, method=method).scores().shape == (tones.n_windows(), 2)
+
+
+# --- quality --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["centroid", "probe"])
+def test_quality_is_told_from_recordings_left_out(tones: Collection, kind: str) -> None:
+    table = tones.classifier(
+        {name: windows_of(tones, name, 3) for name in CLASSES}, kind=kind
+    ).quality()
+    assert table.index.tolist() == CLASSES
+    assert (table["recordings"] == 3).all()
+    assert (table["auc"] > 0.95).all()
+    assert (table["average_precision"] > 0.95).all()
+    assert table["note"].str.contains("3 recordings only").all()
+
+
+def test_what_one_recording_cannot_tell_is_not_told(tones: Collection) -> None:
+    examples = {"low": windows_of(tones, "low", 1), "high": windows_of(tones, "high", 2)}
+    table = tones.classifier(examples).quality()
+    assert np.isnan(table.loc["low", "auc"])
+    assert "one recording" in table.loc["low", "note"]
+    assert table.loc["high", "auc"] > 0.9
+    alone = tones.classifier({"low": windows_of(tones, "low", 1)}).quality()
+    assert np.isnan(alone.loc["low", "auc"])
+    single = tones.classifier({"low": windows_of(tones, "low", 1)[:1]}).quality()
+    assert "One example" in single.loc["low", "note"]
+
+
+def test_classes_that_cannot_be_told_apart_have_an_auc_of_a_half(tones: Collection) -> None:
+    """The same sound under two names, dealt out at random: nothing to learn, nothing claimed."""
+    rows = np.random.default_rng(0).permutation(windows_of(tones, "low"))
+    table = tones.classifier({"one": rows[::2], "two": rows[1::2]}, kind="probe").quality()
+    assert (table["average_precision"] < 0.85).all()
+    assert (table["auc"] < 0.85).all()
+
+
+def test_sites_can_be_kept_apart_instead(tones: Collection) -> None:
+    """Each pitch sounds at one site only, so that no classifier can be tested on another."""
+    made = tones.classifier({name: windows_of(tones, name) for name in CLASSES})
+    table = made.quality(apart="site")
+    assert (table["sites"] == 1).all()
+    assert table["auc"].isna().all()
+    assert table["note"].str.contains("one site").all()
+
+
+def test_a_published_method_is_not_passed_off_as_ours(tones: Collection) -> None:
+    made = tones.classifier({name: windows_of(tones, name, 2) for name in CLASSES}, method="birb")
+    with pytest.raises(ParameterError, match="birb"):
+        made.quality()
