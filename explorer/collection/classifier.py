@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +13,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from explorer.classify import kinds
+from explorer.classify.calibration import Calibration
 from explorer.classify.choice import Choice
 from explorer.classify.detections import merge_windows
 from explorer.classify.kinds import Model
+from explorer.classify.labelling_plan import PER_BIN
+from explorer.collection import calibrating
 from explorer.collection.results import Detections
 from explorer.collection.vectors import file_digest
 from explorer.collection.windows import moments
@@ -23,6 +26,9 @@ from explorer.errors import CollectionError, ParameterError
 
 if TYPE_CHECKING:
     from explorer.collection.collection import Collection
+    from explorer.collection.counts import GroupBy
+    from explorer.collection.learning import Apart
+    from explorer.collection.study import Study
 
 
 class Classifier:
@@ -40,6 +46,8 @@ class Classifier:
         The windows it was built from: examples and negatives of each class. Saved with it.
     threshold
         The threshold it was saved with, if any.
+    calibrations
+        What turns scores into probabilities, by class; see `calibrate`. Saved with it.
     choice
         Why it is of its kind, with numbers and a sentence; None where a person decided.
     """
@@ -53,6 +61,7 @@ class Classifier:
         name: str | None = None,
         made_of: Mapping[str, Any] | None = None,
         threshold: float | None = None,
+        calibrations: Mapping[str, Calibration] | None = None,
         choice: Choice | None = None,
     ) -> None:
         self.collection = collection
@@ -61,6 +70,7 @@ class Classifier:
         self.name = name
         self.made_of = dict(made_of or {})
         self.threshold = threshold
+        self.calibrations = dict(calibrations or {})
         self.choice = choice
         self._scores: NDArray[np.float32] | None = None
 
@@ -118,7 +128,8 @@ class Classifier:
         Returns
         -------
         Detections
-            Sorted by recording, start and class.
+            Sorted by recording, start and class. A calibrated classifier adds ``probability``: that
+            the best window of the detection holds the class.
         """
         scores = self.scores()
         rows, columns = np.nonzero(scores >= threshold)
@@ -155,18 +166,140 @@ class Classifier:
                 ),
             }
         )
+        if self.calibrations:
+            chances = calibrating.probabilities(self.calibrations, found["class"], found["score"])
+            found.insert(found.columns.get_loc("score") + 1, "probability", chances)
         ordered = found.sort_values(["recording", "start_s", "class"], ignore_index=True)
         return Detections.of(ordered, self.collection)
+
+    def counts(
+        self,
+        by: GroupBy | Sequence[GroupBy] = "site",
+        *,
+        threshold: float | None = None,
+        gap_s: float = 0.0,
+        class_: str | None = None,
+    ) -> pd.DataFrame:
+        """Detections of each site, day, hour or month (or several), per hour of recording.
+
+        Groups in which nothing was recorded do not appear; those without a detection appear with 0.
+        See :mod:`explorer.collection.counts` for what counts as recorded.
+
+        Parameters
+        ----------
+        by
+            "site", "day" (2026-03-01), "hour" (0 to 23), "month" (2026-03), or a list of them.
+        threshold
+            Least score that counts; None for the classifier's own, or 0.5.
+        gap_s, class_
+            As for `detections`.
+
+        Returns
+        -------
+        DataFrame
+            The groups' columns, class, detections, recorded_hours, per_hour.
+        """
+        from explorer.collection.counts import counts  # noqa: PLC0415
+
+        return counts(self, by, threshold=threshold, gap_s=gap_s, class_=class_)
+
+    def study(
+        self,
+        class_: str | None = None,
+        *,
+        per_bin: int = PER_BIN,
+        seed: int = 0,
+        name: str | None = None,
+        sites: Sequence[str] | None = None,
+        since: str | None = None,
+        until: str | None = None,
+    ) -> Study:
+        """Begin a study of how much of a class there is: draw windows at random, to listen to.
+
+        Parameters
+        ----------
+        class_
+            Which class; may be left out where there is only one.
+        per_bin
+            Windows to label first, of each of four levels of score.
+        seed
+            Of the random draw.
+        name
+            What to keep it as; None for the name of the class.
+        sites, since, until
+            Only these sites, and only from this day to that (``"2026-03-31"``, by the recorder's
+            clock).
+
+        Raises
+        ------
+        ParameterError
+            If the class is not one of the classifier's, the name is taken, or no window is left.
+        """
+        from explorer.collection.study_files import begin  # noqa: PLC0415
+
+        return begin(
+            self,
+            class_,
+            per_bin=per_bin,
+            seed=seed,
+            name=name,
+            sites=sites,
+            since=since,
+            until=until,
+        )
+
+    def calibrate(self, study: Study, *, precision: float | None = None) -> Calibration:
+        """Learn from a study's answers what the scores mean; kept when the classifier is saved.
+
+        Parameters
+        ----------
+        study
+            Of one of the classes, on windows of the same run.
+        precision
+            Also move the classifier's threshold to where this share of detections is right.
+
+        Raises
+        ------
+        ParameterError
+            If the study is of another run or class, has no yes or no no, or no threshold is known
+            to be as precise as that.
+        """
+        return calibrating.calibrate(self, study, precision=precision)
+
+    def quality(self, *, apart: Apart = "recording") -> pd.DataFrame:
+        """How well each class is found in recordings that nothing was learnt from.
+
+        Recordings (or sites) are left out in turn, in up to five parts, and a classifier of this
+        kind is made of the others.
+
+        Parameters
+        ----------
+        apart
+            ``"recording"``, or ``"site"`` for how well the classifier travels.
+
+        Returns
+        -------
+        DataFrame
+            Indexed by class: examples, negatives, recordings (or sites), auc (mean of the ROC-AUC
+            against labelled windows and against unlabelled ones), average_precision (among
+            labelled windows), and a note on what could not be estimated.
+        """
+        from explorer.collection.trust import quality  # noqa: PLC0415
+
+        return quality(self, apart=apart)
 
     def save(self, name: str | None = None, *, threshold: float | None = None) -> Path:
         """Save weights and description under ``classifiers/NAME.safetensors``.
 
-        The file says its classes, encoder and run, what it was made of, and the threshold.
+        The file says its classes, encoder and run, what it was made of, the threshold (the one
+        given, or the classifier's own) and the calibrations.
         """
         name = name or self.name
         if not name:
             raise ParameterError("give the classifier a name: save('grunts')")
-        path = _save(self, name, threshold)
+        if threshold is not None:
+            self.threshold = threshold
+        path = _save(self, name)
         self.name = name
         return path
 
@@ -196,6 +329,7 @@ def load_classifier(collection: Collection, name: str) -> Classifier:
         name=name,
         made_of=model.metadata.get("made_of"),
         threshold=model.metadata.get("threshold"),
+        calibrations=calibrating.from_json(model.metadata.get("calibration"), path),
         choice=None if choice is None else Choice.from_dict(choice),
     )
 
@@ -204,7 +338,7 @@ def _folder(collection: Collection) -> Path:
     return collection.path / "classifiers"
 
 
-def _save(classifier: Classifier, name: str, threshold: float | None) -> Path:
+def _save(classifier: Classifier, name: str) -> Path:
     if not re.fullmatch(r"\w[\w .+-]{0,99}", name) or name.endswith((".", " ")):
         raise ParameterError(
             f"{name!r} cannot name a classifier: use letters, digits, spaces and . _ + -"
@@ -221,7 +355,8 @@ def _save(classifier: Classifier, name: str, threshold: float | None) -> Path:
             "encoder": run.encoder,
             "encoder_version": run.version,
             "window_s": run.window_s,
-            "threshold": threshold,
+            "threshold": classifier.threshold,
+            "calibration": calibrating.to_json(classifier.calibrations),
             "made_of": classifier.made_of,
             "choice": None if classifier.choice is None else classifier.choice.to_dict(),
         },

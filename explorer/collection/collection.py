@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from explorer.collection.progress import EmbedProgress, EmbedReport
     from explorer.collection.query import Query
     from explorer.collection.results import SearchHits
+    from explorer.collection.study import Study
     from explorer.encoders.base import Encoder
     from explorer.space.search import Metric
 
@@ -367,6 +368,25 @@ class Collection(Archive):
     def classifiers(self) -> pd.DataFrame:
         """Saved classifiers: name, run, classes, created_at."""
         return self.catalogue.classifiers().drop(columns=["file", "sha256"])
+
+    def study(self, name: str) -> Study:
+        """Open a study of how much of a sound there is; `Classifier.study` begins one.
+
+        Raises
+        ------
+        CollectionError
+            If there is none of that name; the message lists those that there are.
+        """
+        from explorer.collection.study_files import open_study  # noqa: PLC0415
+
+        return open_study(self, name)
+
+    @property
+    def studies(self) -> pd.DataFrame:
+        """Studies: name, class, run, classifier, created_at, windows, answered."""
+        from explorer.collection.study_files import studies  # noqa: PLC0415
+
+        return studies(self)
 
     # --- labels -----------------------------------------------------------------------------
 
