@@ -75,7 +75,8 @@ class ImportReport:
     """What an import took in, and what it had to leave.
 
     ``unknown`` counts labels by the name of a recording that is not in the collection; ``refused``
-    holds files that could not be read, with the cause.
+    holds files that could not be read, with the cause; ``unjudged`` counts ranges whose judgement
+    was left empty.
     """
 
     labels: int
@@ -83,6 +84,7 @@ class ImportReport:
     events: tuple[int, ...]
     unknown: Mapping[str, int]
     refused: Mapping[str, str]
+    unjudged: int = 0
 
     def __str__(self) -> str:
         text = f"{self.labels:,} labels taken in from {self.files:,} files."
@@ -91,6 +93,8 @@ class ImportReport:
                 f" {sum(self.unknown.values()):,} left out: they are of recordings that are not in "
                 f"the collection ({_some(self.unknown)})."
             )
+        if self.unjudged:
+            text += f" {self.unjudged:,} left out: their judgement is empty."
         for name, cause in self.refused.items():
             text += f"\nLeft out {name}: {cause}"
         return text
@@ -107,13 +111,9 @@ def import_labels(collection: Collection, path: str | Path, *, who: str) -> Impo
     CollectionError
         If there is nothing to read at ``path``.
     """
-    path = Path(path)
-    files = [path] if path.is_file() else sorted(path.rglob("*.txt")) + sorted(path.rglob("*.csv"))
-    if not files:
-        raise CollectionError(f"{path}: there is no file of labels here (.txt or .csv)")
     read: list[pd.DataFrame] = []
     refused: dict[str, str] = {}
-    for file in files:
+    for file in label_files(path):
         try:
             read.append(read_annotations(file))
         except ExplorerError as error:
@@ -122,15 +122,30 @@ def import_labels(collection: Collection, path: str | Path, *, who: str) -> Impo
         return ImportReport(0, 0, (), {}, refused)
     names = collection.recordings["recording"].tolist()
     found, unknown = match_recordings(pd.concat(read, ignore_index=True), names)
-    if "judgement" not in found:
-        found = found.assign(judgement="positive")
+    unjudged = int(found["judgement"].isna().sum())
+    found = found[found["judgement"].notna()]
     key = ["recording", "start_s", "end_s", "class", "judgement"]
     found = found[found["start_s"] < found["end_s"]].drop_duplicates(key)
     there = collection.labels(who=who)[key].assign(there=True)
     new = found.merge(there, on=key, how="left")
     new = new[new["there"].isna()]
     events = collection.label_ranges(new[key], who=who, source="import")
-    return ImportReport(len(new), len(read), tuple(events), unknown, refused)
+    return ImportReport(len(new), len(read), tuple(events), unknown, refused, unjudged)
+
+
+def label_files(path: str | Path) -> list[Path]:
+    """A file of labels, or all of them in a folder (.txt, .csv).
+
+    Raises
+    ------
+    CollectionError
+        If there is none.
+    """
+    path = Path(path)
+    files = [path] if path.is_file() else sorted(path.rglob("*.txt")) + sorted(path.rglob("*.csv"))
+    if not files:
+        raise CollectionError(f"{path}: there is no file of labels here (.txt or .csv)")
+    return files
 
 
 def _some(names: Mapping[str, int], shown: int = 3) -> str:

@@ -24,6 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -42,6 +43,7 @@ from explorer.collection.results import SoundTable
 from explorer.errors import ParameterError
 
 if TYPE_CHECKING:
+    from explorer.collection.answers import AnswersReport
     from explorer.collection.classifier import Classifier
     from explorer.collection.collection import Collection
 
@@ -177,7 +179,7 @@ class Study:
             None for the first ``per_bin`` windows of each bin. Afterwards: the windows that are
             expected to bring the density to ± this (see `labels_needed`).
         """
-        done = self._labelled().index.to_numpy()
+        done = self.judged().index.to_numpy()
         more = None if plus_minus is None else self.labels_needed(plus_minus).per_bin
         rows = self.plan.to_label(done, more=more)[:n]
         table = self.collection.windows(rows, self.run).drop(columns="recording_id")
@@ -221,7 +223,7 @@ class Study:
 
         The index holds window numbers; bins count from 0, the lowest scores.
         """
-        labelled = self._labelled()
+        labelled = self.judged()
         parts = []
         for number, queue in enumerate(self.plan.queues):
             rows = np.array(queue, dtype=np.int64)
@@ -257,6 +259,52 @@ class Study:
             newer=self.collection.n_windows(self.run) - len(self.bins),
         )
 
+    def judged(self, who: str | None = None) -> pd.DataFrame:
+        """Windows of the queues that have a label: what most say, and if one was for this study.
+
+        Parameters
+        ----------
+        who
+            Only this person's labels.
+
+        Returns
+        -------
+        DataFrame
+            judgement and ours (bool); the index holds window numbers.
+        """
+        planned = np.concatenate(self.plan.queues)
+        windows = _ranges(self.collection.windows(planned, self.run)).assign(row=planned)
+        labels = self.collection.labels(who=who)
+        labels = labels[labels["class"] == self.class_]
+        judged = labels[["class", "judgement", "source"]]
+        found = _ranges(labels).join(judged).merge(windows, on=["recording_id", "from", "to"])
+        ours = (found["source"] == self.source).groupby(found["row"]).any()
+        return agreed(found).set_index("row")[["judgement"]].assign(ours=ours)
+
+    def write_windows(
+        self, path: str | Path, *, n: int | None = 25, plus_minus: float | None = None
+    ) -> list[Path]:
+        """Write the next windows (see `to_label`) for a spreadsheet or Raven, to be answered there.
+
+        Parameters
+        ----------
+        path
+            A ``.csv`` file; or for Raven a ``.txt`` file, or a folder for a table per recording.
+        """
+        from explorer.collection.answers import write_windows  # noqa: PLC0415
+
+        return write_windows(self, path, n=n, plus_minus=plus_minus)
+
+    def read_answers(self, path: str | Path, *, who: str) -> AnswersReport:
+        """Take in what somebody answered in files of `write_windows`.
+
+        The column judgement holds yes, no or unsure; a window without an answer is asked again.
+        Ranges that are no window of this study, and other classes, are left out and counted.
+        """
+        from explorer.collection.answers import read_answers  # noqa: PLC0415
+
+        return read_answers(self, path, who=who)
+
     # --- results ----------------------------------------------------------------------------
 
     def density(self, *, level: float = LEVEL, prior: float = PRIOR) -> Estimate:
@@ -269,7 +317,7 @@ class Study:
 
     def labels_needed(self, plus_minus: float, *, level: float = LEVEL) -> LabelsNeeded:
         """How many more windows to label, of which bins, to know the density to ± so much."""
-        left = self.plan.remaining(self._labelled().index)
+        left = self.plan.remaining(self.judged().index)
         return density.labels_needed(self.labels(), plus_minus, available=left, level=level)
 
     def threshold(self, precision: float, *, sure: bool = False, level: float = LEVEL) -> Threshold:
@@ -349,21 +397,6 @@ class Study:
         decided = counting.index[counting["judgement"] != "unsure"]
         scores = classifier.scores()[decided, classifier.classes.index(self.class_)]
         return replace(found, scores=scores.astype(np.float64))
-
-    # --- inside -----------------------------------------------------------------------------
-
-    def _labelled(self) -> pd.DataFrame:
-        """Windows of the queues that have labels: agreed judgement, and if one is the study's."""
-        planned = np.concatenate(self.plan.queues)
-        windows = _ranges(self.collection.windows(planned, self.run)).assign(row=planned)
-        labels = self.collection.labels()
-        labels = labels[labels["class"] == self.class_]
-        judged = labels[["class", "judgement", "source"]]
-        found = _ranges(labels).join(judged).merge(windows, on=["recording_id", "from", "to"])
-        judgement = agreed(found).set_index("row")[["judgement"]]
-        return judgement.join(
-            (found["source"] == self.source).groupby(found["row"]).any().rename("ours")
-        )
 
 
 def _ranges(table: pd.DataFrame) -> pd.DataFrame:

@@ -3,7 +3,8 @@
 Each reader gives a table of label ranges: ``recording, start_s, end_s, class, judgement``, then
 ``low_hz, high_hz`` where the file says them, then whatever else is known (``score, site, …``). Rows
 stay in the file's order, and no reader relies on any order. A file that cannot be right is refused
-as a whole, with its line and column: half an import is worse than none.
+as a whole, with its line and column: half an import is worse than none. A judgement is "positive"
+where a file has no such column, and None where its cell is empty: that range is not judged yet.
 
 ``recording`` is what the file says, which may be a path on another computer; `match_recordings`
 finds the collection's own names.
@@ -29,6 +30,11 @@ RAVEN_IDENTITY = ("Selection", "Begin Time (s)", "End Time (s)", "Begin File", "
 
 LABEL_COLUMNS = ["recording", "start_s", "end_s", "class", "judgement"]
 JUDGEMENTS = ("positive", "negative", "unsure")
+SHORT_JUDGEMENTS = {
+    "yes": "positive", "y": "positive", "1": "positive", "no": "negative", "n": "negative",
+    "0": "negative", "?": "unsure",
+}  # fmt: skip
+"""What people write into a spreadsheet."""
 NUMBERS = ("start_s", "end_s", "low_hz", "high_hz", "score", "windows")
 
 # What our columns are called elsewhere (lower case), the likeliest first.
@@ -282,7 +288,8 @@ def _value(name: str, cell: Cell, text_of: Callable[[str], str]) -> object:
     text = text_of(cell.text)
     if name == "judgement":
         text = text.strip().casefold()
-        if text not in JUDGEMENTS:
+        text = SHORT_JUDGEMENTS.get(text, text)
+        if text and text not in JUDGEMENTS:
             raise cell.error(f"{text!r} is no judgement: use one of {', '.join(JUDGEMENTS)}")
     return text or None
 

@@ -198,6 +198,12 @@ def test_a_judgement_that_is_none_is_refused(tmp_path):
         read_csv(path)
 
 
+def test_yes_and_no_will_do_and_an_empty_judgement_is_none_yet(tmp_path):
+    rows = "".join(f"a,{at},{at + 1},x,{said}\n" for at, said in enumerate(["Yes", "0", "?", ""]))
+    path = put(tmp_path, "recording,start_s,end_s,class,judgement\n" + rows)
+    assert read_csv(path)["judgement"].tolist() == ["positive", "negative", "unsure", None]
+
+
 @pytest.mark.parametrize(
     ("text", "cause"),
     [
