@@ -142,7 +142,7 @@ def counting(foreground: Flags, background: Flags, corpus: Corpus) -> Flags:
     """
     if corpus not in CORPORA:
         raise ParameterError(f"corpus {corpus!r} is not known; use one of {', '.join(CORPORA)}")
-    inside = (foreground | background).any(axis=1)[:, None]
+    inside = np.any(foreground | background, axis=1, keepdims=True)
     if corpus == "soundscapes":
         return np.broadcast_to(inside, foreground.shape)
     return inside & ~(background if corpus == "xc_fg" else foreground)
