@@ -1,7 +1,8 @@
 """Batches through an encoder: as large as the device likes, two under way, smaller when it is full.
 
 On a GPU windows wait in page-locked memory and are copied while the batch before them is computed,
-and embeddings come back while the next one is; on a CPU the same code runs one batch after another.
+and embeddings come back while the next one is. On a CPU two batches share the cores, if the encoder
+can be called from several threads at once.
 A batch that does not fit into the device's memory is halved, and batches stay that small.
 """
 
@@ -12,7 +13,9 @@ import re
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import cycle
 from typing import Generic, TypeVar
 
@@ -45,20 +48,37 @@ class Share(Generic[Tag]):
     count: int
 
 
+Wait = Callable[[], Tensor]
+
+
 class Host:
-    """Memory for an encoder that works where the windows are."""
+    """How batches are run where the windows already are: one after the other."""
 
     ahead = 0
-    """How many batches are put together while one is computed."""
+    """How many batches are under way while the next one is put together."""
 
     def buffer(self, *shape: int) -> Tensor:
         """Room for a batch."""
         return torch.empty(shape)
 
-    def fetch(self, embeddings: Tensor) -> Callable[[], Tensor]:
-        """Start to bring embeddings back; the result waits for them."""
-        back = embeddings.to("cpu", torch.float32)
-        return lambda: back
+    def start(self, encode: Wait) -> Wait:
+        """Start on a batch; the result waits for its embeddings."""
+        embeddings = encode().to("cpu", torch.float32)
+        return lambda: embeddings
+
+
+class SideBySide(Host):
+    """Two batches at once on a CPU: no core waits while another finishes its share of a batch."""
+
+    ahead = 1
+
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(2, "batch")
+
+    def start(self, encode: Wait) -> Wait:
+        """Start on a batch; the result waits for its embeddings."""
+        embeddings = self._threads.submit(encode)
+        return lambda: embeddings.result().to("cpu", torch.float32)
 
 
 class Cuda(Host):
@@ -70,8 +90,9 @@ class Cuda(Host):
         """Room for a batch."""
         return torch.empty(shape, pin_memory=True)
 
-    def fetch(self, embeddings: Tensor) -> Callable[[], Tensor]:
-        """Start to bring embeddings back; the result waits for them."""
+    def start(self, encode: Wait) -> Wait:
+        """Start on a batch; the result waits for its embeddings."""
+        embeddings = encode()  # returns before the GPU has done it
         back = torch.empty(embeddings.shape, pin_memory=True)
         back.copy_(embeddings, non_blocking=True)
         arrived = torch.cuda.Event()
@@ -93,8 +114,9 @@ class Batches:
         On its device.
     batch_size:
         Windows at a time; None for 32 on a CPU and what a short probe finds best on a GPU.
-    memory:
-        `Cuda` where the encoder runs there, else `Host`; None finds out.
+    runner:
+        `Cuda` where the encoder runs there, `SideBySide` where it is reentrant, else `Host`; None
+        finds out.
 
     Attributes
     ----------
@@ -113,12 +135,18 @@ class Batches:
     """
 
     def __init__(
-        self, encoder: Encoder, batch_size: int | None = None, *, memory: Host | None = None
+        self, encoder: Encoder, batch_size: int | None = None, *, runner: Host | None = None
     ) -> None:
         self._encoder = encoder
         self._samples = window_samples(encoder)
-        self._memory = memory or (Cuda() if _IS_CUDA.search(encoder.device) else Host())
-        self.batch_size = batch_size or (CPU_BATCH if self._memory.ahead == 0 else self._probed())
+        self._on_cuda = _IS_CUDA.search(encoder.device) is not None
+        self._runner = runner or self._suitable()
+        self.batch_size = batch_size or (self._probed() if self._on_cuda else CPU_BATCH)
+
+    def _suitable(self) -> Host:
+        if self._on_cuda:
+            return Cuda()
+        return SideBySide() if getattr(self._encoder, "reentrant", False) else Host()
 
     def encode(
         self, pieces: Iterable[tuple[Tag, NDArray[np.float32] | None]]
@@ -142,15 +170,15 @@ class Batches:
         EncoderError
             A single window does not fit into the device's memory.
         """
-        ahead: deque[tuple[list[Share[Tag]], Callable[[], Tensor]]] = deque()
+        ahead: deque[tuple[list[Share[Tag]], Wait]] = deque()
 
         def oldest() -> tuple[list[Share[Tag]], NDArray[np.float32]]:
             shares, wait = ahead.popleft()
             return shares, wait().numpy()
 
         for shares, windows in self._regrouped(pieces):
-            ahead.append((shares, self._memory.fetch(self._fitting(windows).detach())))
-            if len(ahead) > self._memory.ahead:
+            ahead.append((shares, self._runner.start(partial(self._fitting, windows))))
+            if len(ahead) > self._runner.ahead:
                 yield oldest()
         while ahead:
             yield oldest()
@@ -161,7 +189,7 @@ class Batches:
         """Full batches of pieces of any length; the last one may be shorter."""
         # One buffer is filled; of those before it, one is fetched and one still computed on.
         shape = (self.batch_size, self._samples)
-        buffers = cycle([self._memory.buffer(*shape) for _ in range(2 * self._memory.ahead + 1)])
+        buffers = cycle([self._runner.buffer(*shape) for _ in range(2 * self._runner.ahead + 1)])
         buffer, filled = next(buffers), 0
         shares: list[Share[Tag]] = []
         for tag, windows in pieces:
@@ -202,7 +230,7 @@ class Batches:
                 at += len(part)
                 continue
             self._shrink(len(part))  # only here has Python let go of what the failed pass held
-        return parts[0] if len(parts) == 1 else torch.cat(parts)
+        return (parts[0] if len(parts) == 1 else torch.cat(parts)).detach()
 
     def _shrink(self, failed: int) -> None:
         self.batch_size = failed // 2
@@ -236,7 +264,7 @@ class Batches:
 
     def _seconds(self, size: int) -> float:
         """The faster of two passes, the first of which may compile."""
-        windows = self._memory.buffer(size, self._samples).zero_()
+        windows = self._runner.buffer(size, self._samples).zero_()
         times = []
         for _ in range(2):
             started = time.perf_counter()
@@ -246,8 +274,11 @@ class Batches:
 
 
 def _is_out_of_memory(error: RuntimeError) -> bool:
-    # MPS and onnxruntime have no class of their own for it.
-    return isinstance(error, torch.OutOfMemoryError) or "out of memory" in str(error).lower()
+    if isinstance(error, torch.OutOfMemoryError):
+        return True
+    # MPS, onnxruntime and the CPU's allocator have no class of their own for it.
+    said = str(error).lower()
+    return any(words in said for words in ("out of memory", "not enough memory", "can't allocate"))
 
 
 def _empty_cache() -> None:

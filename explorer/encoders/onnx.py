@@ -66,6 +66,8 @@ class OnnxEncoder:
     torch.Size([8, 512])
     """
 
+    reentrant = True
+
     def __init__(
         self,
         spec: OnnxSpec,

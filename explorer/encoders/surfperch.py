@@ -97,6 +97,7 @@ class PerchEncoder:
     window_s = WINDOW_S
     dimension = DIMENSION
     licence = LICENCE
+    reentrant = True
 
     def __init__(
         self,

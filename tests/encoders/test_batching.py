@@ -10,7 +10,8 @@ import pytest
 import torch
 from small_recordings import Listener
 
-from explorer.encoders.batching import CPU_BATCH, Batches, Cuda, Host, Share
+from explorer.encoders.batching import CPU_BATCH, Batches, Cuda, Host, Share, SideBySide
+from explorer.encoders.registry import load
 from explorer.errors import EncoderError
 
 
@@ -33,8 +34,12 @@ class Small(Listener):
         return super().encode(windows)
 
 
+class OnGpu(Small):
+    device = "NVIDIA H200 (cuda:1, 139 GiB)"
+
+
 class Behind(Host):
-    """Memory like a GPU's: embeddings come back only when they are waited for."""
+    """Like a GPU: a batch is done when it is waited for."""
 
     ahead = 1
 
@@ -45,8 +50,8 @@ class Behind(Host):
         self.buffers.append(torch.full(shape, torch.nan))
         return self.buffers[-1]
 
-    def fetch(self, embeddings: torch.Tensor) -> Callable[[], torch.Tensor]:
-        return lambda: embeddings
+    def start(self, encode: Callable[[], torch.Tensor]) -> Callable[[], torch.Tensor]:
+        return encode
 
 
 def test_rows_are_the_same_in_whatever_pieces_they_come() -> None:
@@ -90,8 +95,8 @@ def test_a_piece_may_be_overwritten_once_the_next_is_asked_for() -> None:
             yield at, slot
             slot[:] = np.nan
 
-    for memory in (Host(), Behind()):
-        rows = [rows for _, rows in Batches(Listener(), 4, memory=memory).encode(pieces())]
+    for runner in (Host(), Behind(), SideBySide()):
+        rows = [rows for _, rows in Batches(Listener(), 4, runner=runner).encode(pieces())]
         expected = Listener().encode(torch.from_numpy(windows)).numpy()
         np.testing.assert_array_equal(np.concatenate(rows), expected)
 
@@ -135,14 +140,14 @@ def test_the_probe_takes_the_smallest_batch_that_is_as_fast(
     cost: Callable[[int], float], best: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Batches, "_seconds", lambda self, size: cost(size))
-    assert Batches(Listener(), memory=Behind()).batch_size == best
+    assert Batches(OnGpu(room=10_000), runner=Behind()).batch_size == best
 
 
 def test_the_probe_stops_where_memory_ends() -> None:
-    encoder = Small(room=CPU_BATCH)
-    assert Batches(encoder, memory=Behind()).batch_size == CPU_BATCH
+    encoder = OnGpu(room=CPU_BATCH)
+    assert Batches(encoder, runner=Behind()).batch_size == CPU_BATCH
     assert max(encoder.sizes) == 2 * CPU_BATCH
-    assert Batches(Small(room=3), memory=Behind()).batch_size == 1
+    assert Batches(OnGpu(room=3), runner=Behind()).batch_size == 1
 
 
 def test_two_batches_are_under_way_on_a_gpu_and_one_on_a_cpu() -> None:
@@ -153,23 +158,29 @@ def test_two_batches_are_under_way_on_a_gpu_and_one_on_a_cpu() -> None:
             asked.append(number)
             yield number, some_windows(2)
 
-    for memory, expected in ((Host(), 1), (Behind(), 2)):
+    for runner, expected in ((Host(), 1), (Behind(), 2), (SideBySide(), 2)):
         asked.clear()
-        next(Batches(Listener(), 2, memory=memory).encode(pieces()))
+        next(Batches(Listener(), 2, runner=runner).encode(pieces()))
         assert len(asked) == expected
 
 
 def test_a_gpu_is_told_by_its_description_and_a_cpu_that_regrets_one_is_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    class Fast(Listener):
-        device = "NVIDIA H200 (cuda:1, 139 GiB)"
-
     class Slow(Listener):
         device = (
             "CPU, 2 threads (an NVIDIA driver is here, but torch cannot use it: run `python -c "
         )
         device += "'import torch; torch.cuda.init()'` for the reason)"
 
-    assert isinstance(Batches(Fast(), 8)._memory, Cuda)
-    assert not isinstance(Batches(Slow(), 8)._memory, Cuda)
+    assert isinstance(Batches(OnGpu(1), 8)._runner, Cuda)
+    assert not isinstance(Batches(Slow(), 8)._runner, Cuda)
+
+
+def test_a_batch_goes_through_two_threads_only_where_an_encoder_allows_it() -> None:
+    class Reentrant(Listener):
+        reentrant = True
+
+    assert type(Batches(Listener())._runner) is Host
+    assert type(Batches(Reentrant())._runner) is SideBySide
+    assert type(Batches(load("spectral", device="cpu"))._runner) is SideBySide
