@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-import re
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,15 +20,17 @@ from explorer.classify.kinds import Model
 from explorer.classify.labelling_plan import PER_BIN
 from explorer.collection import calibrating
 from explorer.collection.results import Detections
-from explorer.collection.vectors import file_digest
 from explorer.collection.windows import moments
-from explorer.errors import CollectionError, ParameterError
+from explorer.errors import ParameterError
 
 if TYPE_CHECKING:
+    from explorer.classify.adaptation_settings import Method
     from explorer.collection.collection import Collection
+    from explorer.collection.comparison import Comparison
     from explorer.collection.counts import GroupBy
     from explorer.collection.learning import Apart
     from explorer.collection.study import Study
+    from explorer.collection.transfer import Adaptation, Origin, Progress
 
 
 class Classifier:
@@ -50,6 +52,10 @@ class Classifier:
         What turns scores into probabilities, by class; see `calibrate`. Saved with it.
     choice
         Why it is of its kind, with numbers and a sentence; None where a person decided.
+    origin
+        Where it was made, as its file says; None for one made here and now.
+    adaptation
+        How it was adapted to this place; None for a classifier as it was made.
     """
 
     def __init__(
@@ -63,6 +69,8 @@ class Classifier:
         threshold: float | None = None,
         calibrations: Mapping[str, Calibration] | None = None,
         choice: Choice | None = None,
+        origin: Origin | None = None,
+        adaptation: Adaptation | None = None,
     ) -> None:
         self.collection = collection
         self.model = model
@@ -72,6 +80,8 @@ class Classifier:
         self.threshold = threshold
         self.calibrations = dict(calibrations or {})
         self.choice = choice
+        self.origin = origin
+        self.adaptation = adaptation
         self._scores: NDArray[np.float32] | None = None
 
     def __repr__(self) -> str:
@@ -88,7 +98,11 @@ class Classifier:
 
     def _why(self) -> str:
         """Which kind it is, in a sentence, and why."""
-        return self.choice.sentence if self.choice else f"A {kinds.kind_of(self.model)}."
+        why = self.choice.sentence if self.choice else f"A {kinds.kind_of(self.model)}."
+        if self.adaptation is not None:
+            method = self.adaptation.settings.method
+            why += f" Adapted to {self.adaptation.collection} ({method})."
+        return why
 
     @property
     def classes(self) -> list[str]:
@@ -102,7 +116,11 @@ class Classifier:
         """
         n_windows = self.collection.n_windows(self.run)
         if self._scores is None or len(self._scores) != n_windows:
-            self._scores = self.model.scores(self.collection.prepared(self.run))
+            if self.adaptation is None:
+                self._scores = self.model.scores(self.collection.prepared(self.run))
+            else:
+                vectors = self.collection.embeddings(self.run)
+                self._scores = self.adaptation.at_work(self).scores(vectors)
         return self._scores
 
     def detections(
@@ -288,80 +306,92 @@ class Classifier:
 
         return quality(self, apart=apart)
 
+    def adapt(
+        self,
+        method: Method | None = None,
+        *,
+        device: str = "auto",
+        progress: Progress = True,
+        cancel: threading.Event | None = None,
+        **settings: Any,
+    ) -> Classifier:
+        """Adapt a classifier that was made elsewhere to this collection, without labels.
+
+        Another recorder, distance or background moves embeddings; adapting finds a scale and a
+        shift for each dimension that undo it. Ask the result's `comparison` whether it is better.
+
+        Parameters
+        ----------
+        method
+            None for the one that did best: "adabn", which gives every dimension the mean and spread
+            that it had where the classifier was made. Or "notela" (Boudiaf et al. 2023), which then
+            also learns from what the classifier believes of windows that sound alike; "tent",
+            "pseudo_label", "shot", "nrc", "dust" and "dropout_student" are what it was compared
+            with.
+        device
+            "auto", "cpu", "cuda" or "mps".
+        progress
+            A bar; or a function that is told the share done and what is being done; or False.
+        cancel
+            Set it from another thread to stop.
+        settings
+            Of `explorer.classify.adaptation_settings.Settings`.
+
+        Returns
+        -------
+        Classifier
+            A new one without a name. This one stays what it is, and is the result's `undone`.
+
+        Raises
+        ------
+        ParameterError
+            An unknown method or setting, or a classifier whose file is too old to say how
+            embeddings were spread where it was made.
+        """
+        from explorer.collection.transfer import adapt  # noqa: PLC0415
+
+        return adapt(self, method, device=device, progress=progress, cancel=cancel, **settings)
+
+    @property
+    def undone(self) -> Classifier:
+        """The classifier as it was before it was adapted."""
+        return Classifier(
+            self.collection,
+            self.model,
+            run=self.run,
+            made_of=self.made_of,
+            threshold=self.threshold,
+            choice=self.choice,
+            origin=self.origin,
+        )
+
+    def comparison(self, *, seed: int = 0, progress: Progress = True) -> Comparison:
+        """Whether an adapted classifier is better than it was, and whether to keep it.
+
+        On the labels of this collection, if there are enough; else an estimate, named as such.
+
+        Raises
+        ------
+        ParameterError
+            If it is not adapted.
+        """
+        from explorer.collection.comparison import compare  # noqa: PLC0415
+
+        return compare(self, seed=seed, progress=progress)
+
     def save(self, name: str | None = None, *, threshold: float | None = None) -> Path:
         """Save weights and description under ``classifiers/NAME.safetensors``.
 
         The file says its classes, encoder and run, what it was made of, the threshold (the one
-        given, or the classifier's own) and the calibrations.
+        given, or the classifier's own), the calibrations, where it was made and how it was adapted.
         """
+        from explorer.collection.classifier_files import save  # noqa: PLC0415
+
         name = name or self.name
         if not name:
             raise ParameterError("give the classifier a name: save('grunts')")
         if threshold is not None:
             self.threshold = threshold
-        path = _save(self, name)
+        path = save(self, name)
         self.name = name
         return path
-
-
-def load_classifier(collection: Collection, name: str) -> Classifier:
-    """Open a saved classifier by its name.
-
-    Raises
-    ------
-    CollectionError
-        If there is none of that name; the message lists those that there are.
-    """
-    known = collection.catalogue.classifiers().set_index("name")
-    if name not in known.index:
-        there = ", ".join(known.index) or "none yet: save one with classifier.save(name)"
-        raise CollectionError(f"{collection.path}: no classifier {name!r}; there are: {there}")
-    row = known.loc[name]
-    path = _folder(collection) / str(row["file"])
-    if not path.exists():
-        raise CollectionError(f"{path}: the file of this classifier is gone; save it again")
-    model = kinds.load(path)
-    choice = model.metadata.get("choice")
-    return Classifier(
-        collection,
-        model,
-        run=str(row["run"]),
-        name=name,
-        made_of=model.metadata.get("made_of"),
-        threshold=model.metadata.get("threshold"),
-        calibrations=calibrating.from_json(model.metadata.get("calibration"), path),
-        choice=None if choice is None else Choice.from_dict(choice),
-    )
-
-
-def _folder(collection: Collection) -> Path:
-    return collection.path / "classifiers"
-
-
-def _save(classifier: Classifier, name: str) -> Path:
-    if not re.fullmatch(r"\w[\w .+-]{0,99}", name) or name.endswith((".", " ")):
-        raise ParameterError(
-            f"{name!r} cannot name a classifier: use letters, digits, spaces and . _ + -"
-        )
-    collection = classifier.collection
-    run = collection.catalogue.runs()[classifier.run]
-    path = _folder(collection) / f"{name}.safetensors"
-    path.parent.mkdir(exist_ok=True)
-    classifier.model.save(
-        path,
-        metadata={
-            "name": name,
-            "run": run.name,
-            "encoder": run.encoder,
-            "encoder_version": run.version,
-            "window_s": run.window_s,
-            "threshold": classifier.threshold,
-            "calibration": calibrating.to_json(classifier.calibrations),
-            "made_of": classifier.made_of,
-            "choice": None if classifier.choice is None else classifier.choice.to_dict(),
-        },
-    )
-    collection.catalogue.add_classifier(
-        name, run.name, path.name, classifier.classes, file_digest(path)
-    )
-    return path

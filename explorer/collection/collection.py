@@ -352,17 +352,23 @@ class Collection(Archive):
             name=name,
         )
 
-    def load_classifier(self, name: str) -> Classifier:
-        """Open a saved classifier by its name.
+    def load_classifier(self, name: str | Path) -> Classifier:
+        """Open a saved classifier by its name, or one of another collection by its file.
+
+        A file (``"reef.collection/classifiers/grunts.safetensors"``) is opened on this collection's
+        run of the same encoder, version and window, and used as it is; `Classifier.adapt` adapts it
+        to this place. What is known of its probabilities elsewhere does not hold here: a study here
+        calibrates it anew.
 
         Raises
         ------
         CollectionError
-            If there is none of that name; the message lists those that there are.
+            If there is none of that name (the message lists those that there are), or no run of
+            that kind (it says how to make one).
         """
-        from explorer.collection.classifier import load_classifier  # noqa: PLC0415
+        from explorer.collection.classifier_files import load  # noqa: PLC0415
 
-        return load_classifier(self, name)
+        return load(self, name)
 
     @property
     def classifiers(self) -> pd.DataFrame:

@@ -99,3 +99,26 @@ def bar(run: Run, encoder: Encoder) -> Iterator[Callable[[EmbedProgress], None]]
             shown.update(progress.windows - shown.n)
 
         yield advance
+
+
+@contextmanager
+def share_bar(
+    progress: bool | Callable[[float, str], None], title: str
+) -> Iterator[Callable[[float, str], None]]:
+    """A progress bar for work that tells its share done, 0 to 1, and what it is doing.
+
+    With a function in place of True that is told instead; with False nobody is.
+    """
+    if not isinstance(progress, bool):
+        yield progress
+    elif not progress:
+        yield lambda share, doing: None
+    else:
+        form = "{desc} {percentage:3.0f}%|{bar}| {elapsed}"
+        with tqdm(total=100, desc=title, bar_format=form, dynamic_ncols=True) as shown:
+
+            def advance(share: float, doing: str) -> None:
+                shown.set_description_str(f"{title}: {doing}", refresh=False)
+                shown.update(round(100 * share) - shown.n)
+
+            yield advance
