@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from explorer.cli.arguments import CollectionPath, open_old
 from explorer.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -50,6 +51,30 @@ class Measure(StrEnum):
     ap = "ap"
 
 
+class Corpus(StrEnum):
+    """What is ranked: soundscapes, or recordings of one animal each."""
+
+    soundscapes = "soundscapes"
+    xc_fg = "xc_fg"
+    xc_bg = "xc_bg"
+
+
+class Ranked(StrEnum):
+    """Which windows of labelled recordings are ranked."""
+
+    labelled = "labelled"
+    all = "all"
+
+
+class Apart(StrEnum):
+    """What the examples have not in common with what is ranked."""
+
+    recording = "recording"
+    site = "site"
+    time = "time"
+    none = "none"
+
+
 Paths = Annotated[
     list[Path],
     typer.Argument(
@@ -78,6 +103,92 @@ Seed = Annotated[int, typer.Option(help="Of everything that is drawn at random."
 Results = Annotated[
     Path | None, typer.Option("--out", help="CSV file for all results.", show_default=False)
 ]
+
+
+@app.command()
+def retrieval(
+    collection: CollectionPath,
+    run: Annotated[
+        list[str] | None,
+        typer.Option(help="Run to measure; may be given again.", show_default="all"),
+    ] = None,
+    shots: Annotated[str, typer.Option(help="Examples of each class.")] = "1,2,4,8,16",
+    draws: Annotated[int, typer.Option(min=1, help="Repetitions with other examples.")] = 5,
+    method: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="birb, centroid, probe, agile or logistic; may be given again.",
+            show_default="birb and centroid",
+        ),
+    ] = None,
+    corpus: Annotated[
+        Corpus, typer.Option(help="What is searched; xc_fg, xc_bg: recordings of one animal each.")
+    ] = Corpus.soundscapes,
+    background: Annotated[
+        Path | None,
+        typer.Option(
+            help="CSV with recording and class: what is heard in the background.",
+            show_default=False,
+        ),
+    ] = None,
+    examples: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATTERN",
+            help="Take examples from recordings of such names (focal/*), and search the others.",
+            show_default="half of the recordings, others in each draw",
+        ),
+    ] = None,
+    ranked: Annotated[
+        Ranked, typer.Option(help="all: recordings were annotated from beginning to end.")
+    ] = Ranked.labelled,
+    groups: Annotated[
+        Apart, typer.Option(help="What is kept apart; none: the examples alone, as BIRB does.")
+    ] = Apart.recording,
+    class_: Annotated[
+        list[str] | None,
+        typer.Option("--class", help="Class; may be given again.", show_default="all"),
+    ] = None,
+    least_overlap: Annotated[
+        float | None,
+        typer.Option(help="Seconds of a label that a window holds.", show_default="one sample"),
+    ] = None,
+    reference_order: Annotated[
+        bool,
+        typer.Option(
+            "--reference-order", help="Equal scores rank by their order, as in BIRB's program."
+        ),
+    ] = False,
+    seed: Seed = 1,
+    out: Results = None,
+) -> None:
+    """How well do a few examples find the others of their class? BIRB's task, on any labels."""
+    from explorer.evaluate.retrieval import retrieval as measure  # noqa: PLC0415
+    from explorer.evaluate.task import METHODS, Task  # noqa: PLC0415
+
+    task = Task(
+        shots=_numbers(shots),
+        draws=draws,
+        methods=method or METHODS,
+        corpus=corpus.value,
+        ranked=ranked.value,
+        groups=groups.value,
+        examples=examples,
+        classes=class_,
+        least_overlap_s=least_overlap,
+        reference_order=reference_order,
+        seed=seed,
+    )
+    heard = None
+    if background is not None:
+        from explorer.evaluate.ranges import read_background  # noqa: PLC0415
+
+        heard = read_background(background)
+    opened = open_old(collection)
+    with _notes(), _progress("Draws") as on_progress:
+        found = measure(opened, run, task, background=heard, on_progress=on_progress)
+    typer.echo(str(found))
+    _keep(found.table(), out)
 
 
 @app.command()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -99,6 +100,20 @@ def ranges_of(
     table = said.assign(position=position, column=column.loc[said["class"]].to_numpy())
     columns = ["position", "recording_id", "start_s", "end_s", "column", "kind"]
     return Ranges(tuple(names), table[columns])
+
+
+def read_background(path: str | Path) -> pd.DataFrame:
+    """Read a CSV file with recording and class (and start_s, end_s): what is in the background.
+
+    Raises
+    ------
+    ParameterError
+        If it cannot be read.
+    """
+    try:
+        return pd.read_csv(path)
+    except (ValueError, OSError) as error:
+        raise ParameterError(f"{path}: no CSV file that can be read ({error})") from error
 
 
 def _background(collection: Collection, background: pd.DataFrame | None) -> pd.DataFrame:
