@@ -1,4 +1,4 @@
-"""`explorer evaluate`: how good is an encoder, or a classifier, on these recordings?"""
+"""`explorer evaluate`: how good an encoder or a classifier is on labelled recordings."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ class Retrieval:
 
     def __str__(self) -> str:
         parts = [self._text(measure) for measure in MEASURES]
-        return "\n\n".join([*parts, *self._words_on_dropped()])
+        return "\n\n".join([*parts, *self._words_on_dropped(), self._words_on_apart()])
 
     def _text(self, measure: str) -> str:
         table = self.table()
@@ -116,6 +116,20 @@ class Retrieval:
             lines.append(f"  {name}, {at} examples: {reason}{most}, {draws}")
         return ["\n".join(lines)]
 
+    def _words_on_apart(self) -> str:
+        if self.task.keeps_groups_apart:
+            kind = "site" if self.task.groups == "site" else "recording"
+            return f"Examples never come from a {kind} that is ranked in the same draw."
+        left = (
+            "Only the moments of the examples are"
+            if self.task.groups == "time"
+            else "Only a class's own examples are"
+        )
+        return (
+            f"{left} left out of what is ranked, so the rest of their recordings is found among "
+            "it: these numbers flatter."
+        )
+
     def by_class(self, measure: Literal["auc", "ap"] = "auc") -> pd.DataFrame:
         """One row for each class, then the means, one column for each run, method and shots."""
         table = self.table()
@@ -134,7 +148,7 @@ class Retrieval:
                 f"classes</summary>{classes}</details>"
             )
         left = "".join(f"<pre>{html.escape(text)}</pre>" for text in self._words_on_dropped())
-        return "".join(parts) + left
+        return "".join(parts) + left + f"<p>{self._words_on_apart()}</p>"
 
 
 def _means(rows: pd.DataFrame) -> pd.DataFrame:
