@@ -107,7 +107,8 @@ class Adapted:
     def save(self, path: str | Path) -> None:
         """Write everything as safetensors, in one step."""
         tensors = {"gamma": torch.from_numpy(self.gamma), "beta": torch.from_numpy(self.beta)}
-        for name, head in (("head", self.head), ("source", self.source)):
+        source = None if self.source is self.head else self.source
+        for name, head in (("head", self.head), ("source", source)):
             if head is not None:
                 tensors[f"{name}.weight"] = torch.from_numpy(head.weight)
                 tensors[f"{name}.bias"] = torch.from_numpy(head.bias)
@@ -141,7 +142,7 @@ class Adapted:
             arrays["gamma"],
             arrays["beta"],
             head,
-            source,
+            source or head,
             Settings(**about["settings"]),
             tuple(about["history"]),
             about["n_windows"],
@@ -248,7 +249,7 @@ def adapt(
         can_occur=can_occur,
         head_too=chosen.train == "all",
     )
-    history = train(student, chosen, on_progress=report, cancel=cancel)
+    history = train(student, chosen, one_core=True, on_progress=report, cancel=cancel)
     gamma, beta = place.in_their_units(student.gamma, student.beta)
     linear = head if isinstance(head, LinearHead) else None
     report(1.0, "The classifier is adapted")

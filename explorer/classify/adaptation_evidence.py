@@ -255,7 +255,7 @@ def estimate(
             f"probabilities {sides[0].shape} and {sides[1].shape}, and a graph of {len(graph)} "
             "windows: all must be of the same windows and classes"
         )
-    fine = np.isfinite(sides[0]).all(axis=1) & np.isfinite(sides[1]).all(axis=1)
+    fine = np.asarray(np.isfinite(np.concatenate(sides, axis=1)).all(axis=1))
     found = []
     for p in sides:
         certainty = entropy(torch.from_numpy(p[fine]), multi_label=multi_label)

@@ -18,7 +18,12 @@ from torch import Tensor
 from explorer.classify.adaptation_settings import Settings
 from explorer.classify.adaptation_training import Draws
 from explorer.classify.background import Background
-from explorer.classify.centroid import SPREAD, NearestCentroid, _less_the_rest
+from explorer.classify.centroid import (
+    REFUSED_WEIGHT,
+    SPREAD,
+    NearestCentroid,
+    _less_the_rest,
+)
 from explorer.errors import ParameterError
 from explorer.space.blocks import Corpus, as_float32, iterate_blocks
 
@@ -109,11 +114,10 @@ class Statistics:
         return cls(mean.numpy(), (squares / count).sqrt().numpy(), count)
 
     def with_prior(self, prior: Statistics, n_windows: float) -> Statistics:
-        """These statistics, with so many windows of others counted among their own."""
+        """These statistics, drawn towards others as if those had so many windows of their own."""
         share = n_windows / (self.n_windows + n_windows)
         mean = (1 - share) * self.mean + share * prior.mean
         variance = (1 - share) * self.spread**2 + share * prior.spread**2
-        variance += share * (1 - share) * (self.mean - prior.mean) ** 2
         return Statistics(mean, np.sqrt(variance), self.n_windows)
 
 
@@ -164,14 +168,27 @@ class Place:
 
 
 ROOT_FROM = 1e-3
-"""Where the root of small numbers begins to be one: its slope at zero is without bound."""
+"""What numbers get more for the slope of their root, which has no bound at zero."""
+
+
+def root(rows: Tensor) -> Tensor:
+    """The square root with its sign, whose slope near zero is that of numbers a little larger.
+
+    >>> number = torch.zeros(1).requires_grad_()
+    >>> root(number).sum().backward()
+    >>> round(number.grad.item(), 1)
+    15.8
+    """
+    sign = torch.where(rows < 0, -1.0, 1.0).to(rows)
+    slope = rows * (0.5 / (rows.detach().abs() + ROOT_FROM).sqrt())
+    return slope + (rows.abs().sqrt() * sign - slope).detach()
 
 
 def centroid_scorer(model: NearestCentroid) -> Scorer:
     """A nearest-centroid classifier as a function that can be trained through.
 
-    Its sigmoid is the classifier's score but for the root of numbers near zero. What a window has
-    in common with the background (its density) is taken as it is.
+    Its sigmoid is the classifier's score. What a window has in common with the background (its
+    density) is taken as it is: no gradient comes from there.
 
     Raises
     ------
@@ -186,20 +203,20 @@ def centroid_scorer(model: NearestCentroid) -> Scorer:
         )
     background = model.background or Background.plain(model.dimension)
     refused = model._refused()
-    counts = [len(vectors) for vectors in refused]
-    against = torch.cat([model.centroids, *refused])
 
     def logits(rows: Tensor) -> Tensor:
         if background.rooted:
-            rows = ((rows.abs() + ROOT_FROM).sqrt() - ROOT_FROM**0.5) * rows.sign()
-        mean, whitening, to, midpoint = (
-            values.to(rows)
-            for values in (background.mean, background.whitening, against, model.midpoint)
-        )
-        moved = torch.nn.functional.normalize((rows - mean) @ whitening, dim=1)
+            rows = root(rows)
+        moved = (rows - background.mean.to(rows)) @ background.whitening.to(rows)
+        moved = torch.nn.functional.normalize(moved, dim=1)
         density = background.density(moved.detach().cpu()).to(rows)
-        result = _less_the_rest((moved @ to.T).T, counts, density).T
-        return (result - midpoint) / SPREAD
+        own = (moved @ model.centroids.to(rows).T).T
+        result = list(_less_the_rest(own, [0] * len(own), density))
+        for at, vectors in enumerate(refused):
+            if len(vectors):
+                nearest = (moved @ vectors.to(rows).T).amax(dim=1)
+                result[at] = torch.minimum(result[at], own[at] - REFUSED_WEIGHT * nearest)
+        return (torch.stack(result, dim=1) - model.midpoint.to(rows)) / SPREAD
 
     return logits
 
@@ -261,7 +278,8 @@ class EmbeddingStudent:
         affine = [(self.gamma, 1.0), (self.beta, 1.0)]
         if not self._head_too:
             return affine
-        size = float(self.weight.detach().square().mean().sqrt()) or 1.0
+        here = slice(None) if self._classes is None else self._classes
+        size = float(self.weight.detach()[:, here].square().mean().sqrt()) or 1.0
         return [*affine, (self.weight, size), (self.bias, 1.0)]
 
     def look(self, rows: Tensor, draws: Draws | None) -> tuple[Tensor, Tensor]:
