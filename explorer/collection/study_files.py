@@ -94,7 +94,7 @@ def open_study(collection: Collection, name: str) -> Study:
     FormatVersionError
         If a newer program wrote it.
     """
-    names = _names(collection)
+    names = names_of_studies(collection)
     if name not in names:
         there = ", ".join(names) or "none yet: begin one with classifier.study(class)"
         raise CollectionError(f"{collection.path}: no study {name!r}; there are: {there}")
@@ -122,7 +122,7 @@ def open_study(collection: Collection, name: str) -> Study:
 
 def studies(collection: Collection) -> pd.DataFrame:
     """The studies that were begun: name, class, run, classifier, created_at, windows, answered."""
-    found = [open_study(collection, name) for name in _names(collection)]
+    found = [open_study(collection, name) for name in names_of_studies(collection)]
     rows = [
         (
             study.name,
@@ -143,7 +143,8 @@ def _path(collection: Collection, name: str) -> Path:
     return collection.path / "studies" / f"{name}.json"
 
 
-def _names(collection: Collection) -> list[str]:
+def names_of_studies(collection: Collection) -> list[str]:
+    """What the studies of a collection are called."""
     return sorted(path.stem for path in (collection.path / "studies").glob("*.json"))
 
 
@@ -204,7 +205,7 @@ def _digest(study: Study) -> str:
 def _free_name(collection: Collection, class_: str) -> str:
     """The class's name as a file can have it, with a number where that is taken."""
     stem = re.sub(r"[^\w .+-]", "_", class_)[:60].strip(" ._+-") or "study"
-    there = {name.casefold() for name in _names(collection)}
+    there = {name.casefold() for name in names_of_studies(collection)}
     numbered = (stem if number == 1 else f"{stem} {number}" for number in range(1, 10_000))
     return next(name for name in numbered if name.casefold() not in there)
 
