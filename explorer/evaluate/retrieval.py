@@ -227,6 +227,6 @@ def _nothing(task: Task, left_out: Sequence[Mapping[str, object]]) -> str:
         return f"{text}, or ask for fewer shots"
     return (
         f"{text}, from more recordings (or sites), since examples never come from those that are "
-        "ranked; or ask for fewer shots. groups='time' leaves out only the moments of the "
-        "examples, and flatters"
+        "ranked; or ask for fewer shots. With groups 'time' only the moments of the examples are "
+        "left out, which flatters"
     )
