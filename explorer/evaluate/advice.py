@@ -19,7 +19,8 @@ CONFOUNDED = 0.8
 """Cramér's V from which on a class and its site are hardly two things."""
 TOO_FEW_ROWS = 2.0
 """RankMe is bounded by the number of windows; below this many times the dimension it is too low."""
-FEW_GROUPS = 5
+FEW_GROUPS = 6
+"""Resamples of fewer recordings than this say nothing: they agree by chance."""
 
 _COLUMNS = {
     "encoder": "encoder",
@@ -94,12 +95,15 @@ def _choice(table: pd.DataFrame, wins: float, labelled: Labelled | None, groups:
     second = ranked.iloc[1]
     said += f"; {second.encoder} {second.class_auc:.3f})."
     share = f"{wins:.0%}" if wins < 0.995 else "over 99%"
-    if wins >= SURE:
+    n_groups = 0 if labelled is None else len(set(np.asarray(labelled.groups).astype(str)))
+    if wins >= SURE and n_groups >= FEW_GROUPS:
         return f"Take {said} It stays ahead in {share} of resamples of the {apart}."
+    why = f"It stays ahead in only {share} of resamples of the {apart}."
+    if n_groups < FEW_GROUPS:
+        why = f"The labels are of only {n_groups} {apart}, too few to be sure of anything."
     return (
-        f"No clear choice; if you must, take {said} It stays ahead in only {share} of resamples "
-        f"of the {apart}. {_label_more(labelled, apart)} Until then the faster or smaller encoder "
-        "is as good a choice."
+        f"No clear choice; if you must, take {said} {why} {_label_more(labelled, apart)} "
+        "Until then the faster or smaller encoder is as good a choice."
     )
 
 

@@ -45,7 +45,7 @@ GRAM_CELLS = 4_000_000
 TOLD_ROWS = 4_000
 """Windows whose neighbours are looked for, evenly spaced."""
 FOLDS = 5
-RESAMPLES = 300
+RESAMPLES = 200
 
 
 @dataclass(frozen=True)
@@ -183,7 +183,9 @@ def judge(labelled: Labelled, windows: Windows, *, seed: int = 0) -> Judged | No
     _, group = np.unique(groups, return_inverse=True)
     scores = np.full(known.truth.shape, np.nan, np.float32)
     fold = np.zeros(len(known), np.int64)
-    splits = k_fold(groups, min(FOLDS, len(np.unique(group))), labels=known.positive, seed=seed)
+    # Two groups or more in each part, so that there is something to tell a class from.
+    parts = min(FOLDS, max(2, len(np.unique(group)) // 2))
+    splits = k_fold(groups, parts, labels=known.positive, seed=seed)
     for number, split in enumerate(splits):
         fold[split.test] = number
         learnt, columns = _part(known, split.train)
