@@ -41,9 +41,13 @@ def calibrate(
             f"study {study.name!r} is of {study.class_!r}, which is not among the classes of this "
             f"classifier: {', '.join(classifier.classes)}"
         )
-    labels = study.labels(classifier)
+    answers = study.answers
+    rows = answers.index[answers["counts"] & (answers["judgement"] != "unsure")]
+    scores = classifier.scores()[rows, classifier.classes.index(study.class_)]
+    # Whichever classifier the windows were drawn by: they stand for the same shares of all.
+    labels = replace(study.labels(), scores=scores.astype(np.float64))
     found = Calibration.fit(labels, scale=scale_of(classifier.model))
-    learnt = _learnt(classifier, study)
+    learnt = int(rows.isin(_examples(classifier, study.class_)).sum())
     if learnt > MOST_LEARNT * len(labels):
         doubt = (
             f"{learnt} of the {len(labels)} answers were examples that this classifier learnt "
@@ -99,12 +103,7 @@ def from_json(kept: Mapping[str, Any] | None, file: object) -> dict[str, Calibra
         raise CollectionError(f"{file}: its calibration cannot be read ({error})") from error
 
 
-def _learnt(classifier: Classifier, study: Study) -> int:
-    """How many of a study's answers the classifier learnt from."""
-    rows = [
-        row
-        for kind in ("examples", "negatives")
-        for row in classifier.made_of.get(kind, {}).get(study.class_, [])
-    ]
-    answers = study.answers
-    return int(answers.index[answers["counts"]].isin(rows).sum())
+def _examples(classifier: Classifier, class_: str) -> list[int]:
+    """Windows that a classifier learnt a class from."""
+    kinds = (classifier.made_of.get(kind, {}) for kind in ("examples", "negatives"))
+    return [row for rows in kinds for row in rows.get(class_, [])]

@@ -4,29 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from explorer.collection.archive import Archive
 from explorer.collection.catalogue import Catalogue
+from explorer.collection.study_files import names_of_studies, open_study
 from explorer.collection.vectors import ShardStore, file_digest
-from explorer.errors import CollectionError
+from explorer.errors import CollectionError, ExplorerError
+
+if TYPE_CHECKING:
+    from explorer.collection.collection import Collection
 
 Finding = tuple[str, str, str]
 
 
-def findings(archive: Archive) -> pd.DataFrame:
+def findings(collection: Collection) -> pd.DataFrame:
     """Everything that is not as it should be: kind, name, finding. Reads every shard once."""
-    catalogue = archive.catalogue
+    catalogue = collection.catalogue
     found = [
         *_recordings(catalogue),
         *(("recording", row.recording, row.cause) for row in catalogue.left_out().itertuples()),
         *(
             finding
             for run in catalogue.runs()
-            for finding in _run(catalogue, archive.store(run), run)
+            for finding in _run(catalogue, collection.store(run), run)
         ),
-        *_classifiers(catalogue, archive.path / "classifiers"),
+        *_classifiers(catalogue, collection.path / "classifiers"),
+        *_studies(collection),
     ]
     return pd.DataFrame(found, columns=["kind", "name", "finding"])
 
@@ -88,3 +93,11 @@ def _classifiers(catalogue: Catalogue, folder: Path) -> Iterator[Finding]:
             yield "classifier", row.name, f"its file {row.file} is missing"
         elif file_digest(path) != row.sha256:
             yield "classifier", row.name, f"{row.file} has changed since it was saved (SHA-256)"
+
+
+def _studies(collection: Collection) -> Iterator[Finding]:
+    for name in names_of_studies(collection):
+        try:
+            open_study(collection, name)
+        except ExplorerError as error:
+            yield "study", name, str(error)

@@ -470,7 +470,7 @@ class Collection(Archive):
     def check(self) -> pd.DataFrame:
         """Whether all is as the catalogue says: a table of findings, empty when all is well.
 
-        Columns: kind (recording, shard, rows, orphan, classifier), name, finding.
+        Columns: kind (recording, shard, rows, orphan, classifier, study), name, finding.
         """
         from explorer.collection.check import findings  # noqa: PLC0415
 

@@ -68,8 +68,9 @@ class SearchHits(SoundTable):
 class Detections(SoundTable):
     """Windows, or merged neighbouring windows, at or above a threshold.
 
-    Columns: recording, start_s, end_s, class, score (the highest of its windows), windows, site,
-    started_at (of the event, ISO 8601 with zone).
+    Columns: recording, start_s, end_s, class, score (the highest of its windows), probability
+    (where the classifier is calibrated), windows, site, started_at (of the event, ISO 8601 with
+    zone).
 
     Examples
     --------

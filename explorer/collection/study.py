@@ -23,7 +23,7 @@ have a label, or a later one was labelled for the study (`Study.label`, or any l
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -44,7 +44,6 @@ from explorer.errors import ParameterError
 
 if TYPE_CHECKING:
     from explorer.collection.answers import AnswersReport
-    from explorer.collection.classifier import Classifier
     from explorer.collection.collection import Collection
 
 NOT_IN_STUDY = -1
@@ -371,13 +370,8 @@ class Study:
         table.attrs["message"] = found.message
         return table
 
-    def labels(self, classifier: Classifier | None = None) -> StratifiedLabels:
+    def labels(self) -> StratifiedLabels:
         """The answers that count, as the functions of `explorer.classify` take them.
-
-        Parameters
-        ----------
-        classifier
-            Give the windows this classifier's scores, instead of those of the day of drawing.
 
         Raises
         ------
@@ -392,11 +386,7 @@ class Study:
                 f"study {self.name!r} has no yes or no yet: listen to study.to_label(), or run "
                 f'explorer study "{self.collection.path}" "{self.name}" --to-label FILE.csv'
             )
-        if classifier is None:
-            return found
-        decided = counting.index[counting["judgement"] != "unsure"]
-        scores = classifier.scores()[decided, classifier.classes.index(self.class_)]
-        return replace(found, scores=scores.astype(np.float64))
+        return found
 
 
 def _ranges(table: pd.DataFrame) -> pd.DataFrame:

@@ -298,6 +298,7 @@ def test_a_file_that_is_damaged_or_of_other_windows_is_told_apart(
         opened_with(run="birdnet-2.4_3.0s")
     with pytest.raises(CollectionError, match="not those that this study drew"):
         opened_with(windows="0")
+    assert reef.check()[["kind", "name"]].to_numpy().tolist() == [["study", "grunt"]]
     with pytest.raises(CollectionError, match="its answers are labels and are safe"):
         opened_with(plan={"format": "explorer labelling plan", "version": 1})
     path.write_text("{")
