@@ -88,8 +88,13 @@ class Judged:
         Raises
         ------
         ParameterError
-            If it does not say.
+            If it does not say, or was adapted since.
         """
+        if classifier.adaptation is not None:
+            raise ParameterError(
+                f"{classifier!r} is no longer what its examples made it; ask the classifier before "
+                "adapting, undone(), and see comparison() for what adapting changed"
+            )
         examples, negatives = (
             _rows(classifier.made_of.get(side, {})) for side in ("examples", "negatives")
         )
