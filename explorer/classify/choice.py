@@ -5,10 +5,7 @@ depends on the encoder and on the sounds. So both are made of some of the record
 the others, in turn, and the better one is proposed, with the numbers, in a sentence. It is a
 proposal: either can be fitted with `fit`.
 
-What is measured for each class is the ROC-AUC of its held-out examples against two kinds of
-windows: the held-out labelled windows that are of other classes or were refused, and a sample of
-the place's unlabelled windows that nothing was learnt from. The mean of both counts, as the first
-asks for telling apart and the second for finding.
+`explorer.classify.trial` says what is measured.
 """
 
 from __future__ import annotations
@@ -19,32 +16,34 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from explorer.classify.background import SAME_WINDOW, Background, Prepared
+from explorer.classify.background import Background
 from explorer.classify.centroid import NearestCentroid
 from explorer.classify.labelled import Labelled
-from explorer.classify.logistic import solve
-from explorer.classify.metrics import Values, average_precision, macro_mean
-from explorer.classify.probe import Probe, compete, together
-from explorer.classify.splits import Split, SplitWarning, k_fold
-from explorer.classify.training import Problem, Training, balanced, threshold_shift
+from explorer.classify.metrics import Values, macro_mean
+from explorer.classify.probe import Probe
+from explorer.classify.splits import SplitWarning
+from explorer.classify.training import Training
+from explorer.classify.trial import (
+    Apart,
+    Trial,
+    centroid_scores,
+    probe_scores,
+    splits_of,
+)
 from explorer.errors import ParameterError
 
 Kind = Literal["centroid", "probe"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
-Apart = Literal["recordings", "windows", "nothing"]
-Scores = NDArray[np.float32]
 
 LEAST_EXAMPLES = 4
 """Of a usual class, for a probe to be proposed. With fewer the test learns from one or two, and a
 centroid ranked better, or as well, in 7 of 8 tests on real recordings."""
-MOST_FOLDS = 5
 MOST_WINDOWS, MOST_CLASSES = 2000, 40
 """That are tested, so that an answer takes about a second."""
-TOLERANCE = 1e-3
-"""Of the refits: rankings change no more."""
+LEAST_GAIN = 0.005
+"""Mean AUC that hidden units must gain to be kept."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,16 +166,16 @@ def held_out(
     """
     background = background or Background.plain(labelled.dimension)
     tested, columns = _sample(labelled, seed)
-    splits, apart = _splits(tested, seed)
-    trial = _Trial.of(tested, background) if splits else None
+    splits, apart = splits_of(tested, seed)
+    trial = Trial.of(tested, background) if splits else None
     result: dict[Kind, HeldOut] = {}
     for kind in kinds:
         auc, precision = np.full((2, len(labelled.classes)), np.nan)
         if trial is not None:
             scores = (
-                _probe_scores(trial, splits, training or Training())
+                probe_scores(trial, splits, training or Training())
                 if kind == "probe"
-                else _centroid_scores(trial, splits)
+                else centroid_scores(trial, splits)
             )
             auc[columns] = trial.auc(splits, scores)
             precision[columns] = trial.average_precision(splits, scores)
@@ -210,8 +209,70 @@ FLATTERS = (
 )
 
 
+def _sample(labelled: Labelled, seed: int) -> tuple[Labelled, NDArray[np.intp]]:
+    """What is tested, and which classes those are: those with the most examples."""
+    rows = np.arange(len(labelled))
+    if len(rows) > MOST_WINDOWS:
+        rows = np.sort(np.random.default_rng(seed).permutation(rows)[:MOST_WINDOWS])
+    counts = labelled.positive[rows].sum(axis=0)
+    columns = np.sort(np.argsort(-counts, kind="stable")[:MOST_CLASSES])
+    columns = columns[counts[columns] > 0]
+    return labelled.take(rows, columns), columns
+
+
 def _or_none(values: Iterable[float]) -> list[float | None]:
     return [float(value) if np.isfinite(value) else None for value in values]
+
+
+@dataclass(frozen=True, eq=False)
+class Grown:
+    """A probe with hidden units where they help, else as it was; and the reason.
+
+    ``auc_before`` and ``auc_after`` are means over the classes on recordings left out.
+    """
+
+    probe: Probe
+    kept: bool
+    auc_before: float
+    auc_after: float
+    sentence: str
+
+
+def grow(probe: Probe, *, units: int = 16, seed: int = 0) -> Grown:
+    """Grow hidden units in a probe, and keep them only if recordings left out say so.
+
+    For many labels, and takes some ten seconds: see `explorer.classify.head`.
+
+    Parameters
+    ----------
+    units
+        At most as many as classes are of use.
+
+    Raises
+    ------
+    ParameterError
+        If the probe is not a converged one.
+    """
+    training = replace(probe.training, hidden_units=units)
+    splits, apart = splits_of(probe.labelled, seed)
+    if apart != "recordings":
+        sentence = "Stays linear: the labels do not come from several recordings, to test it on."
+        return Grown(probe, False, np.nan, np.nan, sentence)
+    home = probe.background or Background.plain(probe.dimension)
+    trial = Trial.of(probe.labelled, home)
+    before, after = (
+        macro_mean(trial.auc(splits, probe_scores(trial, splits, each)))
+        for each in (replace(training, hidden_units=0), training)
+    )
+    kept = after > before + LEAST_GAIN
+    sentence = (
+        f"{'Hidden units help' if kept else 'Stays linear'}: on recordings left out mean AUC is "
+        f"{after:.3f} with hidden units, {before:.3f} without."
+    )
+    if kept:
+        deep = Probe.fit(probe.labelled, background=probe.background, training=training)
+        probe = replace(deep, metadata=probe.metadata)
+    return Grown(probe, kept, before, after, sentence)
 
 
 def _sentence(kind: Kind, auc: Mapping[Kind, float], apart: Apart, tested: int, of: int) -> str:
@@ -231,118 +292,3 @@ def _sentence(kind: Kind, auc: Mapping[Kind, float], apart: Apart, tested: int, 
     if apart == "windows":
         parts.append(f"{FLATTERS[0].upper()}{FLATTERS[1:]}.")
     return " ".join(parts)
-
-
-def _sample(labelled: Labelled, seed: int) -> tuple[Labelled, NDArray[np.intp]]:
-    """What is tested, and which classes those are: those with the most examples."""
-    rows = np.arange(len(labelled))
-    if len(rows) > MOST_WINDOWS:
-        rows = np.sort(np.random.default_rng(seed).permutation(rows)[:MOST_WINDOWS])
-    counts = labelled.positive[rows].sum(axis=0)
-    columns = np.sort(np.argsort(-counts, kind="stable")[:MOST_CLASSES])
-    columns = columns[counts[columns] > 0]
-    return labelled.take(rows, columns), columns
-
-
-def _splits(labelled: Labelled, seed: int) -> tuple[list[Split], Apart]:
-    """Parts to leave out in turn: of recordings where that can be, else of windows, else none."""
-    windows = np.arange(len(labelled)).astype(object)
-    attempts: list[tuple[Apart, NDArray[np.object_]]] = [("windows", windows)]
-    if labelled.groups is not None:
-        attempts.insert(0, ("recordings", labelled.groups))
-    for apart, groups in attempts:
-        of_class = np.array([len(set(groups[column])) for column in labelled.positive.T])
-        if of_class.max() > 1:
-            # As many parts as a usual class has recordings: each part then has an example of it,
-            # and windows of other classes to rank it against.
-            usual = int(np.median(of_class[of_class > 1]))
-            parts = max(2, min(MOST_FOLDS, usual))
-            return k_fold(groups, parts, labels=labelled.positive, seed=seed), apart
-    return [], "nothing"
-
-
-@dataclass(frozen=True, eq=False)
-class _Trial:
-    """The labelled windows, and after them unlabelled ones that nothing is learnt from."""
-
-    labelled: Labelled
-    background: Background
-    """Its landmarks are half of those of the place: the others are for the test."""
-    windows: Prepared
-
-    @classmethod
-    def of(cls, labelled: Labelled, background: Background) -> _Trial:
-        own = background.transform(labelled.rows)
-        unseen = background.landmarks[1::2]
-        unseen = unseen[~(unseen @ own.T >= SAME_WINDOW).any(dim=1)]
-        half = replace(background, landmarks=background.landmarks[::2])
-        return cls(labelled, half, Prepared.of(half, torch.cat([own, unseen])))
-
-    def auc(self, splits: list[Split], scores: Scores) -> Values:
-        """Of each class, from scores ``[splits, windows, classes]`` with NaN where unlearnt."""
-        positive = self.labelled.positive
-        result = np.full(positive.shape[1], np.nan)
-        for column in range(positive.shape[1]):
-            wins = np.zeros((2, 2))  # against labelled and unlabelled windows: won, tried
-            for split, found in zip(splits, scores[..., column], strict=True):
-                is_positive = positive[split.test, column]
-                own = found[split.test[is_positive]]
-                if not len(own) or np.isnan(own[0]):
-                    continue
-                others = (found[split.test[~is_positive]], found[len(positive) :])
-                for at, rest in enumerate(others):
-                    ahead = own[:, None] - rest
-                    wins[at] += (ahead > 0).sum() + (ahead == 0).sum() / 2, ahead.size
-            tried = wins[wins[:, 1] > 0]
-            if len(tried):
-                result[column] = (tried[:, 0] / tried[:, 1]).mean()
-        return result
-
-    def average_precision(self, splits: list[Split], scores: Scores) -> Values:
-        """Of each class among the labelled windows, by the score each had when it was left out."""
-        own = np.full(self.labelled.truth.shape, np.nan)
-        for split, found in zip(splits, scores, strict=True):
-            own[split.test] = found[split.test]
-        known, positive = ~np.isnan(own), self.labelled.positive
-        result = average_precision(positive, np.where(known, own, 0), mask=known)
-        # Where all are of the class, any order is right.
-        return np.where((known & ~positive).any(axis=0), result, np.nan)
-
-
-def _centroid_scores(trial: _Trial, splits: list[Split]) -> Scores:
-    labelled = trial.labelled
-    result = np.full((len(splits), len(trial.windows), len(labelled.classes)), np.nan, np.float32)
-    for at, split in enumerate(splits):
-        columns = np.flatnonzero(labelled.positive[split.train].any(axis=0))
-        if not len(columns):
-            continue
-        part = labelled.take(split.train, columns)
-        model = NearestCentroid.fit(
-            part.examples(), negatives=part.negatives(), background=trial.background
-        )
-        result[at][:, columns] = model.similarities(trial.windows)
-    return result
-
-
-def _probe_scores(trial: _Trial, splits: list[Split], training: Training) -> Scores:
-    labelled = trial.labelled
-    problem = Problem.of(labelled, trial.background, training)
-    n_classes = len(problem.targets)
-    targets = problem.targets.repeat(len(splits), 1)
-    weights = problem.weights.repeat(len(splits), 1)
-    for at, split in enumerate(splits):
-        weights[at * n_classes : (at + 1) * n_classes, split.test] = 0
-    weights = balanced(weights, problem.n_labelled, training.weak_weight)
-    learnt = ((targets * weights).sum(dim=1) > 0) & (((1 - targets) * weights).sum(dim=1) > 0)
-    solved = solve(
-        problem.features.float(),
-        targets[learnt].float(),
-        weights[learnt].float(),
-        penalty=training.penalty,
-        tolerance=TOLERANCE,
-    )
-    result = torch.full((len(targets), len(trial.windows)), torch.nan)
-    result[learnt] = solved[:, :-1] @ trial.windows.vectors.T + solved[:, -1:]
-    logits = result.reshape(len(splits), n_classes, -1).permute(0, 2, 1)
-    shift = threshold_shift(targets, weights).float().reshape(len(splits), 1, n_classes)
-    return compete(logits + shift, together(labelled)).numpy()

@@ -31,8 +31,9 @@ from numpy.typing import NDArray
 
 from explorer.classify import agile
 from explorer.classify.background import Background, Prepared
+from explorer.classify.head import Hidden, train
 from explorer.classify.labelled import Arrays, Labelled
-from explorer.classify.logistic import solve
+from explorer.classify.logistic import TOLERANCE, solve
 from explorer.classify.training import Problem, Training, threshold_shift
 from explorer.classify.weights import read, write
 from explorer.encoders.devices import choose_device
@@ -66,6 +67,8 @@ class Probe:
         The geometry that it works in; None for "agile", which takes embeddings as they are.
     training
         How it was made.
+    hidden
+        Hidden units beside the linear weights, where ``training`` asks for them.
     metadata
         What `save` was given, after `load`.
 
@@ -87,6 +90,7 @@ class Probe:
     labelled: Labelled
     background: Background | None
     training: Training
+    hidden: Hidden | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -141,10 +145,13 @@ class Probe:
         on = choose_device(device)
         exact = torch.float32 if on.type == "mps" else torch.float64
         given = (problem.features, problem.targets, problem.weights)
-        solved = solve(*(part.to(on, exact) for part in given), penalty=training.penalty).cpu()
-        bias = solved[:, -1].double() + threshold_shift(problem.targets, problem.weights)
-        weight = solved[:, :-1].float().contiguous()
-        return cls(labelled.classes, weight, bias.float(), labelled, background, training)
+        features, targets, counts = (part.to(on, exact) for part in given)
+        solved, hidden = learn(features, targets, counts, training)
+        bias = solved[:, -1].cpu() + threshold_shift(problem.targets, problem.weights)
+        weight = solved[:, :-1].float().cpu().contiguous()
+        if hidden is not None:
+            hidden = Hidden(hidden.fan_in.float().cpu(), hidden.fan_out.float().cpu())
+        return cls(labelled.classes, weight, bias.float(), labelled, background, training, hidden)
 
     @property
     def dimension(self) -> int:
@@ -152,7 +159,7 @@ class Probe:
         return self.weight.shape[1]
 
     def logits(self, embeddings: Corpus | Prepared) -> NDArray[np.float32]:
-        """What the weights make of each window, classes apart: linear in its vector.
+        """What the weights make of each window, classes apart.
 
         Returns
         -------
@@ -174,7 +181,7 @@ class Probe:
             finite = torch.isfinite(rows).all(dim=1, keepdim=True)
             if self.training.method == "converged":
                 rows = home.transform(rows)
-            result = torch.where(finite, rows, 0.0) @ self.weight.T + self.bias
+            result = self._on_vectors(torch.where(finite, rows, 0.0))
             return cast("NDArray[np.float32]", torch.where(finite, result, -torch.inf).numpy())
 
         empty = np.zeros((0, len(self.classes)), np.float32)
@@ -239,6 +246,8 @@ class Probe:
             "metadata": dict(metadata if metadata is not None else self.metadata),
             "background": None,
         }
+        if self.hidden is not None:
+            tensors |= {"fan_in": self.hidden.fan_in, "fan_out": self.hidden.fan_out}
         if self.background is not None:
             tensors |= {f"background.{key}": t for key, t in self.background.tensors().items()}
             about["background"] = self.background.about()
@@ -271,13 +280,42 @@ class Probe:
             labelled=Labelled(classes, rows, truth, groups),
             background=background,
             training=Training(**about["training"]),
+            hidden=Hidden(tensors["fan_in"], tensors["fan_out"]) if "fan_in" in tensors else None,
             metadata=about["metadata"],
         )
 
+    def _on_vectors(self, vectors: torch.Tensor) -> torch.Tensor:
+        """Logits of vectors that are where the weights are, ``[n, n_classes]``."""
+        result = vectors @ self.weight.T + self.bias
+        return result if self.hidden is None else result + self.hidden(vectors)
+
     def _on_prepared(self, prepared: Prepared) -> NDArray[np.float32]:
-        result = torch.stack(prepared.likeness(self.weight), dim=1) + self.bias
+        if self.hidden is None:
+            # Kept there for the classes that a click leaves as they are.
+            result = torch.stack(prepared.likeness(self.weight), dim=1) + self.bias
+        else:
+            starts = range(0, len(prepared), READ_ROWS)
+            blocks = (prepared.vectors[at : at + READ_ROWS].float() for at in starts)
+            empty = torch.zeros(0, len(self.classes))
+            result = torch.cat([empty, *in_order(self._on_vectors, blocks)])
         result = torch.where(prepared.finite[:, None], result, -torch.inf)
         return cast("NDArray[np.float32]", result.numpy())
+
+
+def learn(
+    features: torch.Tensor,
+    targets: torch.Tensor,
+    weights: torch.Tensor,
+    training: Training,
+    *,
+    tolerance: float = TOLERANCE,
+) -> tuple[torch.Tensor, Hidden | None]:
+    """Linear weights ``[n_classes, dimension + 1]`` and hidden units, from what `Problem` holds."""
+    solved = solve(features, targets, weights, penalty=training.penalty, tolerance=tolerance)
+    if not training.hidden_units:
+        return solved, None
+    units, penalty = training.hidden_units, training.penalty
+    return train(features, targets, weights, solved, penalty=penalty, units=units)
 
 
 def together(labelled: Labelled) -> torch.Tensor:

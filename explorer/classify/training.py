@@ -40,6 +40,8 @@ class Training:
         What a labelled window counts as a negative of the classes that nobody has judged it for.
         ("agile" takes ``weak_weight``.) With 0.05 in its place four examples give AUC .942 instead
         of .951 on ten bird species; 1 is right where every window is of one class only.
+    hidden_units
+        That are grown beside the linear weights; see `explorer.classify.choice.grow`.
     seed
         Of the random numbers that "agile" draws.
     """
@@ -48,6 +50,7 @@ class Training:
     penalty: float = 0.1
     weak_weight: float = agile.WEAK_WEIGHT
     unknown_weight: float = 0.5
+    hidden_units: int = 0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -57,6 +60,11 @@ class Training:
             )
         if not self.penalty > 0:
             raise ParameterError(f"penalty must be above 0, not {self.penalty}")
+        if self.hidden_units < 0 or (self.hidden_units and self.method != "converged"):
+            raise ParameterError(
+                f"{self.hidden_units} hidden units beside method {self.method!r}: give 0 or more, "
+                "beside a converged probe"
+            )
         for name in ("weak_weight", "unknown_weight"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ParameterError(f"{name} must be from 0 to 1, not {getattr(self, name)}")

@@ -1,0 +1,135 @@
+"""How well centroids and probes do on recordings that they have not learnt from.
+
+What is measured for each class is the ROC-AUC of its held-out examples against two kinds of
+windows: the held-out labelled windows that are of other classes or were refused, and a sample of
+the place's unlabelled windows that nothing was learnt from. The mean of both counts, as the first
+asks for telling apart and the second for finding.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from explorer.classify.background import SAME_WINDOW, Background, Prepared
+from explorer.classify.centroid import NearestCentroid
+from explorer.classify.labelled import Labelled
+from explorer.classify.metrics import Values, average_precision
+from explorer.classify.probe import compete, learn, together
+from explorer.classify.splits import Split, k_fold
+from explorer.classify.training import Problem, Training, balanced, threshold_shift
+
+Apart = Literal["recordings", "windows", "nothing"]
+Scores = NDArray[np.float32]
+
+MOST_FOLDS = 5
+TOLERANCE = 1e-3
+"""Of the refits: rankings change no more."""
+
+
+def splits_of(labelled: Labelled, seed: int) -> tuple[list[Split], Apart]:
+    """Parts to leave out in turn: of recordings where that can be, else of windows, else none."""
+    windows = np.arange(len(labelled)).astype(object)
+    attempts: list[tuple[Apart, NDArray[np.object_]]] = [("windows", windows)]
+    if labelled.groups is not None:
+        attempts.insert(0, ("recordings", labelled.groups))
+    for apart, groups in attempts:
+        of_class = np.array([len(set(groups[column])) for column in labelled.positive.T])
+        if of_class.max() > 1:
+            # As many parts as a usual class has recordings: each part then has an example of it,
+            # and windows of other classes to rank it against.
+            usual = int(np.median(of_class[of_class > 1]))
+            parts = max(2, min(MOST_FOLDS, usual))
+            return k_fold(groups, parts, labels=labelled.positive, seed=seed), apart
+    return [], "nothing"
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """The labelled windows, and after them unlabelled ones that nothing is learnt from."""
+
+    labelled: Labelled
+    background: Background
+    """Its landmarks are half of those of the place: the others are for the test."""
+    windows: Prepared
+
+    @classmethod
+    def of(cls, labelled: Labelled, background: Background) -> Trial:
+        """Put the labelled windows, and half of the background's landmarks, to the test."""
+        own = background.transform(labelled.rows)
+        unseen = background.landmarks[1::2]
+        unseen = unseen[~(unseen @ own.T >= SAME_WINDOW).any(dim=1)]
+        half = replace(background, landmarks=background.landmarks[::2])
+        return cls(labelled, half, Prepared.of(half, torch.cat([own, unseen])))
+
+    def auc(self, splits: list[Split], scores: Scores) -> Values:
+        """Of each class, from scores ``[splits, windows, classes]`` with NaN where unlearnt."""
+        positive = self.labelled.positive
+        result = np.full(positive.shape[1], np.nan)
+        for column in range(positive.shape[1]):
+            wins = np.zeros((2, 2))  # against labelled and unlabelled windows: won, tried
+            for split, found in zip(splits, scores[..., column], strict=True):
+                is_positive = positive[split.test, column]
+                own = found[split.test[is_positive]]
+                if not len(own) or np.isnan(own[0]):
+                    continue
+                others = (found[split.test[~is_positive]], found[len(positive) :])
+                for at, rest in enumerate(others):
+                    ahead = own[:, None] - rest
+                    wins[at] += (ahead > 0).sum() + (ahead == 0).sum() / 2, ahead.size
+            tried = wins[wins[:, 1] > 0]
+            if len(tried):
+                result[column] = (tried[:, 0] / tried[:, 1]).mean()
+        return result
+
+    def average_precision(self, splits: list[Split], scores: Scores) -> Values:
+        """Of each class among the labelled windows, by the score each had when it was left out."""
+        own = np.full(self.labelled.truth.shape, np.nan)
+        for split, found in zip(splits, scores, strict=True):
+            own[split.test] = found[split.test]
+        known, positive = ~np.isnan(own), self.labelled.positive
+        result = average_precision(positive, np.where(known, own, 0), mask=known)
+        # Where all are of the class, any order is right.
+        return np.where((known & ~positive).any(axis=0), result, np.nan)
+
+
+def centroid_scores(trial: Trial, splits: list[Split]) -> Scores:
+    """Likenesses ``[splits, windows, classes]`` to centroids made of the rest of each split."""
+    labelled = trial.labelled
+    result = np.full((len(splits), len(trial.windows), len(labelled.classes)), np.nan, np.float32)
+    for at, split in enumerate(splits):
+        columns = np.flatnonzero(labelled.positive[split.train].any(axis=0))
+        if not len(columns):
+            continue
+        part = labelled.take(split.train, columns)
+        model = NearestCentroid.fit(
+            part.examples(), negatives=part.negatives(), background=trial.background
+        )
+        result[at][:, columns] = model.similarities(trial.windows)
+    return result
+
+
+def probe_scores(trial: Trial, splits: list[Split], training: Training) -> Scores:
+    """Scores ``[splits, windows, classes]`` of probes made of the rest of each split."""
+    problem = Problem.of(trial.labelled, trial.background, training)
+    features, vectors = problem.features.float(), trial.windows.vectors
+    allies = together(trial.labelled)
+    result = torch.full((len(splits), len(vectors), len(allies)), torch.nan)
+    for at, split in enumerate(splits):
+        weights = problem.weights.clone()
+        weights[:, split.test] = 0
+        weights = balanced(weights, problem.n_labelled, training.weak_weight)
+        positives = (problem.targets * weights).sum(dim=1)
+        can = (positives > 0) & (positives < weights.sum(dim=1))
+        if not bool(can.any()):
+            continue
+        targets, weights = problem.targets[can].float(), weights[can].float()
+        linear, hidden = learn(features, targets, weights, training, tolerance=TOLERANCE)
+        logits = vectors @ linear[:, :-1].T + linear[:, -1] + threshold_shift(targets, weights)
+        logits = logits if hidden is None else logits + hidden(vectors)
+        result[at][:, can] = compete(logits, allies[can][:, can])
+    return result.numpy()
