@@ -132,13 +132,15 @@ def change_on_labels(
     1.0
     """
     truth = np.asarray(labels, bool)
-    scores = np.stack([np.asarray(values, np.float64) for values in (before, after)])
+    sides = [np.asarray(values, np.float64) for values in (before, after)]
     mask = np.ones(truth.shape, bool) if known is None else np.asarray(known, bool)
-    if truth.ndim != 2 or scores.shape[1:] != truth.shape or mask.shape != truth.shape:
+    shapes = [array.shape for array in (truth, *sides, mask)]
+    if truth.ndim != 2 or len(set(shapes)) > 1:
         raise ParameterError(
-            f"labels {truth.shape}, scores {scores.shape[1:]} and known {mask.shape} must all be "
+            f"labels, scores before and after, and what is known have shapes {shapes}; all must be "
             "[n_windows, n_classes]"
         )
+    scores = np.stack(sides)
     mask = mask & np.isfinite(scores).all(axis=0)
     scores = np.where(mask, scores, 0.0)
     positives, negatives = (truth & mask).sum(axis=0), (~truth & mask).sum(axis=0)

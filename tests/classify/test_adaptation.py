@@ -61,9 +61,10 @@ def test_standardising_repairs_another_recorder(places):
     assert places.quality(adapted.undone()) < 0.8
     assert places.quality(adapted) > 0.92
     moved = np.asarray(adapted.embeddings(places.there))
-    np.testing.assert_allclose(moved.mean(axis=0), places.here.mean(axis=0), atol=0.2)
-    ratio = moved.std(axis=0) / places.here.std(axis=0)
-    assert np.abs(np.log(ratio[np.abs(np.log(places.scale)) < 1.3])).max() < 0.1
+    apart = np.abs(moved.mean(axis=0) - places.here.mean(axis=0))
+    assert np.median(apart) < 0.05 and apart.max() < 0.5  # of shifts of up to 20 spreads
+    stretched = np.abs(np.log(moved.std(axis=0) / places.here.std(axis=0)))
+    assert np.median(stretched) < 0.03
     np.testing.assert_array_equal(adapted.head.weight, places.head.weight)
 
 
