@@ -66,7 +66,7 @@ def classify(
 ) -> None:
     """Score every window and write the detections at or above a threshold."""
     opened = open_old(collection)
-    model = _classifier(opened, classifier, kind, run)
+    model = classifier_of(opened, classifier, kind, run)
     # Beside the table, which may go on to another program.
     if model.choice is not None:
         typer.echo(model.choice.sentence, err=True)
@@ -86,7 +86,7 @@ def classify(
     )
 
 
-def _classifier(
+def classifier_of(
     collection: Collection, saved: str | None, kind: Kind | None, run: str | None
 ) -> Classifier:
     """The saved classifier, or one of the labels."""

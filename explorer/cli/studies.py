@@ -8,20 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from explorer.cli.arguments import CollectionPath, Format, Out, Run, open_old, write_table
+from explorer.cli.learning import Saved, classifier_of
 from explorer.errors import ParameterError
 
 if TYPE_CHECKING:
     from explorer.classify.density import Estimate
-    from explorer.collection.classifier import Classifier
     from explorer.collection.collection import Collection
     from explorer.collection.study import Study
 
-Saved = Annotated[
-    str | None,
-    typer.Option(
-        "--classifier", help="Saved classifier; else one of the labels.", show_default=False
-    ),
-]
 Class = Annotated[str | None, typer.Option("--class", help="Which class.", show_default=False)]
 By = Annotated[
     str | None,
@@ -148,7 +142,7 @@ def count(
 ) -> None:
     """Count detections per hour of recording, by site, day, hour or month."""
     opened = open_old(collection)
-    model = _classifier(opened, classifier, run)
+    model = classifier_of(opened, classifier, None, run)
     table = model.counts(_groups(by), threshold=threshold, gap_s=gap, class_=class_)
     write_table(table, Format.csv, out, opened)
     hours = table.drop_duplicates(_groups(by))["recorded_hours"].sum()
@@ -157,10 +151,6 @@ def count(
         f"{table['detections'].sum():,} detections at or above {0.5 if level is None else level:g} "
         f"in {hours:.4g} recorded hours, by {by}."
     )
-
-
-def _classifier(collection: Collection, name: str | None, run: str | None) -> Classifier:
-    return collection.load_classifier(name) if name else collection.classifier(run=run)
 
 
 def _reopened(
@@ -194,7 +184,7 @@ def _reopened(
 
 
 def _begun(collection: Collection, name: str, given: dict[str, Any]) -> Study:
-    model = _classifier(collection, given.get("classifier"), given.get("run"))
+    model = classifier_of(collection, given.get("classifier"), None, given.get("run"))
     drawn = {"per_bin": given.get("per-bin"), "seed": given.get("seed")}
     return model.study(
         given.get("class"),
