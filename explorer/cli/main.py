@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from explorer import __version__
-from explorer.cli import encoders, evaluate, learning, studies
+from explorer.cli import adapt, encoders, evaluate, learning, studies
 from explorer.cli.arguments import CollectionPath, Format, Out, Run, open_old, write_table
 from explorer.errors import CollectionError, ExplorerError, ParameterError
 
@@ -53,6 +53,7 @@ class Metric(StrEnum):
 
 app.add_typer(encoders.app, name="encoders")
 app.command()(learning.classify)
+app.command()(adapt.adapt)
 app.command()(studies.study)
 app.command()(studies.count)
 app.add_typer(evaluate.app, name="evaluate")

@@ -99,10 +99,7 @@ class Classifier:
     def _why(self) -> str:
         """Which kind it is, in a sentence, and why."""
         why = self.choice.sentence if self.choice else f"A {kinds.kind_of(self.model)}."
-        if self.adaptation is not None:
-            method = self.adaptation.settings.method
-            why += f" Adapted to {self.adaptation.collection} ({method})."
-        return why
+        return why if self.adaptation is None else f"{why} {self.adaptation}"
 
     @property
     def classes(self) -> list[str]:

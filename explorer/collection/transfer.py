@@ -181,6 +181,11 @@ class Adaptation:
     history: tuple[float, ...]
     when: str
 
+    def __str__(self) -> str:
+        return (
+            f"Adapted to {self.n_windows:,} windows of {self.collection} ({self.settings.method})."
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """All of it as JSON values."""
         described = {field.name: getattr(self, field.name) for field in fields(self)}
