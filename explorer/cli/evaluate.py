@@ -187,7 +187,12 @@ def retrieval(
     opened = open_old(collection)
     with _notes(), _progress("Draws") as on_progress:
         found = measure(opened, run, task, background=heard, on_progress=on_progress)
-    typer.echo(str(found))
+    names = found.measured
+    typer.echo(
+        f"\n{found}\n\n{_counted(names['run'].nunique(), 'run')} of {opened.name}, "
+        f"{names['class'].nunique()} of {_counted(found.n_classes, 'class', 'es')}, "
+        f"{_counted(draws, 'draw')} of each number of examples."
+    )
     _keep(found.table(), out)
 
 
@@ -302,8 +307,8 @@ def _numbers(text: str) -> list[int]:
         raise ParameterError(f"--shots is a list such as 1,4,16, not {text!r}") from None
 
 
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}" + "s" * (count != 1)
+def _counted(count: int, noun: str, ending: str = "s") -> str:
+    return f"{count} {noun}" + ending * (count != 1)
 
 
 def _keep(results: pd.DataFrame, out: Path | None) -> None:

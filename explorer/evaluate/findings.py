@@ -70,6 +70,12 @@ class Retrieval:
             )
         return _means(pd.concat(parts, ignore_index=True))
 
+    @property
+    def n_classes(self) -> int:
+        """How many classes took part, measured or not."""
+        left = set() if self.left_out.empty else set(self.left_out["class"])
+        return len(set(self.measured["class"]) | left)
+
     def dropped(self) -> pd.DataFrame:
         """Classes that were not measured: run, shots, class, reason, draws, examples.
 
@@ -109,11 +115,11 @@ class Retrieval:
         if dropped.empty:
             return []
         lines = ["Left out:"]
-        for (name, reason), part in dropped.groupby(["class", "reason"], sort=True):
-            at = ", ".join(map(str, sorted(part["shots"].unique())))
-            most = f" (at most {part['examples'].max()})" if "too few" in str(reason) else ""
-            draws = f"in up to {part['draws'].max()} of {self.task.draws} draws"
-            lines.append(f"  {name}, {at} examples: {reason}{most}, {draws}")
+        for (shots, reason), part in dropped.groupby(["shots", "reason"], sort=True):
+            most = part.groupby("class")["examples"].max()
+            few = "too few" in str(reason)
+            names = (f"{name} ({count})" if few else str(name) for name, count in most.items())
+            lines.append(f"  at {shots}, {reason}: {', '.join(names)}")
         return ["\n".join(lines)]
 
     def _words_on_apart(self) -> str:

@@ -1,5 +1,6 @@
 """BIRB's retrieval task on real soundscapes with real bird calls in them, or on many windows.
 
+    export PYTHONPATH=tests
     python tests/benchmarks/retrieval.py [--encoder birdnet spectral] [--focal] [--keep FOLDER]
     python tests/benchmarks/retrieval.py --windows 200000
 
