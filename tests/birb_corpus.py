@@ -168,12 +168,14 @@ def synthetic_beds(rate: int, count: int = 5, seconds: float = 7.0) -> list[Soun
     return beds
 
 
-def real_clips(shared: Path, name: str = "birds_na") -> list[Clip]:
-    """The clips of a labelled set of ../shared/audio."""
+def real_clips(shared: Path, name: str = "birds_na", classes: int | None = None) -> list[Clip]:
+    """The clips of a labelled set of ../shared/audio, of its first classes or of all."""
+    rows = [row for row in _manifest(shared) if row["set"] == f"labelled/{name}"]
+    wanted = sorted({row["label"] for row in rows})[:classes]
     return [
         Clip(_sound(shared / "audio" / row["file"]), row["label"], row["group"])
-        for row in _manifest(shared)
-        if row["set"] == f"labelled/{name}"
+        for row in rows
+        if row["label"] in wanted
     ]
 
 
