@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,9 +23,15 @@ class InMemory:
 
     rows: NDArray[np.float32]
 
+    def __len__(self) -> int:
+        return len(self.rows)
+
     @property
     def dimension(self) -> int:
         return self.rows.shape[1]
+
+    def blocks(self, rows_per_block: int) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        yield 0, self.rows
 
     def take(self, rows: NDArray[np.integer]) -> NDArray[np.float32]:
         return self.rows[rows]

@@ -227,33 +227,33 @@ def fewshot(
     from explorer.evaluate.sources import data_sets  # noqa: PLC0415
 
     wanted = _numbers(shots)
-    with _notes(), _progress("Draws") as on_progress:
+    with _notes():
         found = data_sets(
             paths, encoders=encoder or (), groups=groups.value, table=table, device=device,
             say=typer.echo,
         )  # fmt: skip
         labelled = [part for part in found if part.labelled is not None]
-        results = protocol.fewshot(
-            labelled or found,
-            shots=wanted,
-            draws=draws,
-            methods=method or protocol.METHODS,
-            background=unlabelled.value,
-            seed=seed,
-            on_progress=on_progress,
-        )
+        with _progress("Draws") as on_progress:
+            results = protocol.fewshot(
+                labelled or found,
+                shots=wanted,
+                draws=draws,
+                methods=method or protocol.METHODS,
+                background=unlabelled.value,
+                seed=seed,
+                on_progress=on_progress,
+            )
     typer.echo("\n" + protocol.table(results, measure.value))
     paper = paper_table(results["data_set"])
     if paper is not None and measure is Measure.auc:
         typer.echo("\n" + paper)
     n_sets, n_encoders = results["data_set"].nunique(), results["encoder"].nunique()
     left = len({part.name for part in found}) - n_sets
-    typer.echo(
-        f"\n{_counted(n_sets, 'data set')}, {_counted(n_encoders, 'encoder')}, "
-        f"{_counted(draws, 'draw')} of each number of examples"
-        + (f"; {_counted(left, 'data set')} left out for want of labelled recordings." * bool(left))
-        + "." * (not left)
-    )
+    said = f"{_counted(n_sets, 'data set')}, {_counted(n_encoders, 'encoder')}, "
+    said += f"{_counted(draws, 'draw')} of each number of examples."
+    if left:
+        said += f" {_counted(left, 'data set')} left out: too few labels, or of one recording."
+    typer.echo(f"\n{said}")
     _keep(results, out)
 
 
@@ -273,12 +273,13 @@ def quality(
     from explorer.evaluate.quality import quality as judge  # noqa: PLC0415
     from explorer.evaluate.sources import data_sets  # noqa: PLC0415
 
-    with _notes(), _progress("Encoders") as on_progress:
+    with _notes():
         found = data_sets(
             paths, encoders=encoder or (), groups=groups.value, table=table, device=device,
             say=typer.echo,
         )  # fmt: skip
-        judged = judge(found, seed=seed, on_progress=on_progress)
+        with _progress("Encoders") as on_progress:
+            judged = judge(found, seed=seed, on_progress=on_progress)
     typer.echo(f"\n{judged}")
     _keep(judged.table, out)
 

@@ -67,6 +67,9 @@ class Windows:
 
     def blocks(self, rows_per_block: int = 4096) -> Iterator[Block]:
         """Yield ``(first, embeddings)`` from the first of these windows to the last."""
+        if self.scale is None and len(self) == len(self.vectors):  # all of them, uncopied
+            yield from self.vectors.blocks(rows_per_block)
+            return
         for start in range(0, len(self), rows_per_block):
             yield start, self.take(np.arange(start, min(start + rows_per_block, len(self))))
 

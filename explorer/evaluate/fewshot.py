@@ -184,9 +184,14 @@ def fewshot(
         ways.check(method)
     for part in {one.name: one for one in data_sets}.values():
         known = part.known()
-        with warnings.catch_warnings():
-            warnings.simplefilter("always", SplitWarning)
-            warn_untestable(known.positive, _names(known), known.classes)
+        warn_untestable(known.positive, _names(known), known.classes)
+        if part.groups == "none":
+            warnings.warn(
+                f"recordings of {part.name} are not kept apart: what was learnt from one is tested "
+                "on the same one, and scores flatter",
+                SplitWarning,
+                stacklevel=2,
+            )
     found: list[dict[str, object]] = []
     total, done = len(data_sets) * draws * len(shots), 0
     for part in data_sets:
@@ -269,9 +274,8 @@ def summary(results: pd.DataFrame) -> pd.DataFrame:
     mean over classes and then draws with ``_low`` and ``_high``: Student's interval of the mean
     over draws, so it holds for these recordings and says how much hangs on which examples are
     drawn.
-    Where there are several data sets, rows of `MEAN` follow: the mean over data sets, as the paper
-    has it, with the interval over data sets, which says how far it holds for another one. They are
-    of the data sets that have all the shots of any row, so that the numbers of a row compare.
+    Rows of `MEAN` follow: the mean over the data sets that have so many shots, as the paper has
+    it, with the interval over data sets, which says how far it holds for another one.
     """
     by_draw = results.groupby([*KEY, "draw"], sort=False)[["auc", "ap"]].mean().reset_index()
     classes = results.groupby(KEY, sort=False)["class"].nunique()
@@ -282,27 +286,18 @@ def summary(results: pd.DataFrame) -> pd.DataFrame:
         for key, part in by_draw.groupby(KEY, sort=False)
     ]
     each = pd.DataFrame(rows)
-    complete = _complete(each)
-    if len(complete) > 1:
-        over = each[each["data_set"].isin(complete)]
-        rows += [
-            dict(zip(KEY, (MEAN, *key), strict=True))
-            | {
-                "classes": int(part["classes"].sum()),
-                "draws": int(part["draws"].min()),
-                "data_sets": len(part),
-            }
-            | _intervals(part)
-            for key, part in over.groupby(KEY[1:], sort=False)
-        ]
+    rows += [
+        dict(zip(KEY, (MEAN, *key), strict=True))
+        | {
+            "classes": int(part["classes"].sum()),
+            "draws": int(part["draws"].min()),
+            "data_sets": len(part),
+        }
+        | _intervals(part)
+        for key, part in each.groupby(KEY[1:], sort=False)
+        if len(part) > 1
+    ]
     return pd.DataFrame(rows)
-
-
-def _complete(each: pd.DataFrame) -> list[str]:
-    """Data sets that have every number of shots that any has."""
-    wanted = each["shots"].nunique()
-    had = each.groupby("data_set", sort=False)["shots"].nunique()
-    return [str(name) for name in had.index[had == wanted]]
 
 
 def _intervals(part: pd.DataFrame) -> dict[str, float]:
@@ -329,31 +324,31 @@ def table(results: pd.DataFrame, measure: Literal["auc", "ap"] = "auc") -> str:
     means = summary(results)
     shots = sorted(means["shots"].unique())
     words = {"auc": "macro ROC-AUC", "ap": "macro average precision"}[measure]
-    head = f"{'encoder':<12}{'method':<12}" + "".join(f"{k:>14}" for k in shots)
+    width = max(map(len, [*means["encoder"].unique(), "encoder"])) + 2
+    head = f"{'encoder':<{width}}{'method':<10}" + "".join(f"{k:>13}" for k in shots)
     lines = [f"{words}, ± half of a 95 % interval; examples of each class from left to right"]
     for name, block in means.groupby("data_set", sort=False):
         lines += ["", f"{name}: {_what(block, shots)}", head]
-        for (encoder, method), row in block.groupby(["encoder", "method"], sort=False):
-            cells = row.set_index("shots")
-            lines.append(
-                f"{encoder:<12}{method:<12}" + "".join(_cell(cells, k, measure) for k in shots)
-            )
+        for (encoder, method), part in block.groupby(["encoder", "method"], sort=False):
+            cells = part.set_index("shots")
+            row = "".join(f"{_cell(cells, k, measure):>13}" for k in shots)
+            lines.append(f"{encoder:<{width}}{method:<10}{row}")
     return "\n".join(lines)
 
 
 def _what(block: pd.DataFrame, shots: Sequence[int]) -> str:
-    counts = block.groupby("shots")["classes"].max().reindex(shots, fill_value=0)
-    distinct = counts.unique()
-    classes = str(distinct[0]) if len(distinct) == 1 else ", ".join(map(str, counts))
-    if block["data_set"].iloc[0] == MEAN:
-        return f"{block['data_sets'].max()} data sets that have all shots"
-    return f"{classes} classes, {block['draws'].max()} draws"
+    """Of how many classes (data sets) the columns are."""
+    mean = block["data_set"].iloc[0] == MEAN
+    column, noun = ("data_sets", "data sets") if mean else ("classes", "classes")
+    counts = block.groupby("shots")[column].max().reindex(shots, fill_value=0)
+    listed = str(counts.iloc[0]) if counts.nunique() == 1 else ", ".join(map(str, counts))
+    return f"{listed} {noun}" + f", {block['draws'].max()} draws" * (not mean)
 
 
 def _cell(cells: pd.DataFrame, shots: int, measure: str) -> str:
     if shots not in cells.index:
-        return f"{'-':>14}"
-    mean, high = cells.loc[shots, measure], cells.loc[shots, f"{measure}_high"]
-    low = cells.loc[shots, f"{measure}_low"]
-    half = "" if np.isnan(high) else f" ±{max(high - mean, mean - low):.3f}".replace("0.", ".", 1)
-    return f"{f'{mean:.3f}{half}':>14}"
+        return "-"
+    mean, low, high = (cells.loc[shots, f"{measure}{end}"] for end in ("", "_low", "_high"))
+    if np.isnan(high):
+        return f"{mean:.3f}"
+    return f"{mean:.3f} ±{max(high - mean, mean - low):.3f}".replace("±0.", "±.")

@@ -213,14 +213,42 @@ def test_means_are_over_classes_then_draws_then_data_sets():
     assert means.loc[MEAN, "data_sets"] == 2
 
 
-def test_the_mean_over_data_sets_is_of_those_that_have_all_shots():
+def test_the_mean_over_data_sets_says_of_how_many():
     small, large = clusters(recordings=3, each=1, name="small"), clusters(name="large")
     other = clusters(name="other", seed=4)
-    means = summary(fewshot([small, large, other], shots=[1, 4], draws=2, methods=["birb"]))
-    both = means[means["data_set"] == MEAN].set_index("shots")
-    assert both["data_sets"].tolist() == [2, 2]
-    of_sets = means[means["data_set"].isin(["large", "other"]) & (means["shots"] == 1)]
-    assert both.loc[1, "auc"] == pytest.approx(of_sets["auc"].mean())
+    results = fewshot([small, large, other], shots=[1, 4], draws=2, methods=["birb"])
+    means = summary(results)
+    over = means[means["data_set"] == MEAN].set_index("shots")
+    assert over["data_sets"].tolist() == [3, 2]
+    assert over.loc[1, "auc"] == pytest.approx(
+        means.loc[means["shots"] == 1, "auc"].iloc[:3].mean()
+    )
+    assert "mean over data sets: 3, 2 data sets" in table(results)
+    alone = summary(fewshot([large], shots=[1], draws=2, methods=["birb"]))
+    assert MEAN not in set(alone["data_set"])
+
+
+def test_what_is_not_kept_apart_is_said():
+    loose = replace(clusters(), groups="none")
+    with pytest.warns(SplitWarning, match="not kept apart"):
+        fewshot([loose], shots=[1], draws=1, methods=["birb"])
+
+
+def test_a_few_refused_windows_do_not_hinder_a_class():
+    """Every recording has two calls and one refused window: one of these is enough for any k."""
+    rows, truth, groups = [], [], []
+    rng = np.random.default_rng(0)
+    for recording in range(3):
+        rows += list(rng.normal(size=(3, 4)))
+        truth += [1.0, 1.0, 0.0]
+        groups += [f"night {recording}"] * 3
+    truth_column = np.array(truth, np.float32)[:, None]
+    calls = Labelled(
+        ("call",), np.array(rows, np.float32), truth_column, np.array(groups, dtype=object)
+    )
+    one = draw(calls, 4, (0,))
+    assert (truth_column[one.examples] == 1).sum() == 4
+    assert (truth_column[one.examples] == 0).sum() == 2
 
 
 def test_the_table_has_shots_across():
