@@ -1,9 +1,10 @@
 """UMAP on vectors that are small already; also the program that the second process runs.
 
-Started as ``python umap_worker.py FOLDER``: reads ``vectors.npy`` and ``options.json`` there,
-writes ``coordinates.npy``, and prints a line of JSON for each step, ``{"fraction", "message"}``.
-It imports nothing of this package, so that it starts as fast as UMAP itself, and it ends when its
-standard input closes, which happens when the program that started it is gone.
+Started as ``python umap_worker.py FOLDER``: reads ``vectors.npy``, ``options.json`` and, where they
+are, ``indices.npy`` and ``distances.npy`` there, writes ``coordinates.npy``, and prints a line of
+JSON for each step, ``{"fraction", "message"}``. It imports nothing of this package, so that it
+starts as fast as UMAP itself, and it ends when its standard input closes, which happens when the
+program that started it is gone.
 """
 
 from __future__ import annotations
@@ -23,23 +24,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 OnProgress = Callable[[float, str], None]
-
-UMAP_SEARCHES_ITSELF = 4096
-"""Below this many rows UMAP compares all pairs by itself."""
-EXACT_ROWS = 50_000
-"""Up to here comparing all pairs is quicker than UMAP's approximate search, which compiles for 20 s
-in every process; and it is exact."""
+Neighbours = tuple[NDArray[np.int32], NDArray[np.float32]]
+"""Rows of the nearest neighbours, each row's own first, and their distances: ``[n, k]`` each."""
 
 LAYOUT_STARTS = 0.25
 """Share of the work that is done when the layout starts; before it, imports and compilation."""
 
 
 def lay_out(
-    vectors: NDArray[np.float32], options: dict[str, Any], on_progress: OnProgress
+    vectors: NDArray[np.float32],
+    options: dict[str, Any],
+    on_progress: OnProgress,
+    neighbours: Neighbours | None = None,
 ) -> NDArray[np.float32]:
     """Run UMAP on ``[n, dimension]`` vectors; gives finite float32 ``[n, 2]``.
 
-    ``options`` are keyword arguments of ``umap.UMAP``.
+    ``options`` are keyword arguments of ``umap.UMAP``. It searches for neighbours itself unless
+    they are given.
     """
     on_progress(0.06, "Loading UMAP")
     # Seconds, and only paid when a map is made.
@@ -53,27 +54,11 @@ def lay_out(
         warnings.filterwarnings("ignore", message="Graph is not fully connected")
         bar = {"disable": False, "file": _Bar(on_progress), "bar_format": "{n_fmt}/{total_fmt} "}
         warnings.filterwarnings("ignore", message="precomputed_knn")  # no index to search new rows
-        known = _neighbours(vectors, options)
-        model = umap.UMAP(
-            **options, precomputed_knn=known, n_jobs=1, tqdm_kwds={**bar, "mininterval": 0.1}
-        )
+        known = (None, None) if neighbours is None else neighbours
+        options = {**options, "precomputed_knn": (*known, None), "n_jobs": 1}
+        model = umap.UMAP(**options, tqdm_kwds={**bar, "mininterval": 0.1})
         coordinates = model.fit_transform(vectors)
     return cast(NDArray[np.float32], np.nan_to_num(coordinates, copy=False).astype(np.float32))
-
-
-def _neighbours(
-    vectors: NDArray[np.float32], options: dict[str, Any]
-) -> tuple[NDArray[np.int64] | None, ...]:
-    """Indices and distances ``[n, n_neighbors]`` of the nearest rows, where all pairs are quick."""
-    if not UMAP_SEARCHES_ITSELF <= len(vectors) <= EXACT_ROWS:
-        return (None, None, None)
-    from sklearn.neighbors import NearestNeighbors  # noqa: PLC0415 - UMAP has loaded it
-
-    search = NearestNeighbors(
-        n_neighbors=options["n_neighbors"], algorithm="brute", metric=options["metric"]
-    )
-    distances, indices = search.fit(vectors).kneighbors(vectors)
-    return (indices, distances, None)
 
 
 def _keep_compiled(umap: ModuleType) -> None:
@@ -111,7 +96,12 @@ def main(folder: Path) -> None:
 
     vectors = np.load(folder / "vectors.npy", allow_pickle=False)
     options = json.loads((folder / "options.json").read_text(encoding="utf-8"))
-    np.save(folder / "coordinates.npy", lay_out(vectors, options, say), allow_pickle=False)
+    neighbours = None
+    if (folder / "indices.npy").exists():
+        indices = np.load(folder / "indices.npy", allow_pickle=False)
+        neighbours = indices, np.load(folder / "distances.npy", allow_pickle=False)
+    coordinates = lay_out(vectors, options, say, neighbours)
+    np.save(folder / "coordinates.npy", coordinates, allow_pickle=False)
 
 
 def _end_with_parent() -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 from sklearn.manifold import trustworthiness
+from sklearn.neighbors import NearestNeighbors
 
 from explorer.errors import ExplorerError, ParameterError
 from explorer.space import projection, umap_worker
@@ -164,3 +165,44 @@ def test_settings_that_cannot_be_are_refused():
     ):
         with pytest.raises(ParameterError, match=next(iter(wrong))):
             ProjectionSettings(**wrong)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def many(choruses, monkeypatch) -> np.ndarray:
+    """Windows that are enough for their neighbours to be found before UMAP starts."""
+    monkeypatch.setattr(projection, "UMAP_SEARCHES_ITSELF", len(choruses))
+    return choruses
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+def test_the_neighbours_of_many_windows_are_exact(many, monkeypatch, metric):
+    given = []
+
+    def lay_out(vectors, options, on_progress, neighbours):
+        given.append(neighbours)
+        return vectors[:, :2]
+
+    monkeypatch.setattr(umap_worker, "lay_out", lay_out)
+    project(many, settings=ProjectionSettings(metric=metric, n_neighbours=8), worker=False)
+    indices, distances = given[0]
+    reduced = principal_components(many, 64)
+    found = NearestNeighbors(n_neighbors=8, algorithm="brute", metric=metric).fit(reduced)
+    truth, expected = found.kneighbors(reduced)
+    np.testing.assert_array_equal(indices, expected)
+    assert (indices[:, 0] == np.arange(len(many))).all()
+    np.testing.assert_allclose(distances[:, 1:], truth[:, 1:], rtol=1e-4)
+
+
+def test_the_worker_is_given_the_neighbours(many):
+    assert trustworthiness(many, project(many), n_neighbors=10) > 0.9
+
+
+def test_finding_the_neighbours_can_be_stopped(many):
+    stop = threading.Event()
+
+    def listen(fraction: float, message: str) -> None:
+        if "windows" in message:
+            stop.set()
+
+    with pytest.raises(ProjectionCancelled):
+        project(many, on_progress=listen, cancel=stop)
