@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -29,6 +30,16 @@ class Kind(StrEnum):
     auto = "auto"
     centroid = "centroid"
     probe = "probe"
+
+
+class Strategy(StrEnum):
+    """Ways of picking windows to label."""
+
+    explore = "explore"
+    margin = "margin"
+    top = "top"
+    target = "target"
+    random = "random"
 
 
 Saved = Annotated[
@@ -84,6 +95,46 @@ def classify(
         f"{found['recording'].nunique()} of {len(opened.recordings)} recordings"
         f"{': ' + counts if counts else ''}."
     )
+
+
+def next_(
+    collection: CollectionPath,
+    classifier: Saved = None,
+    kind: KindOf = None,
+    n: Annotated[int, typer.Option("-n", min=1, help="How many windows.")] = 20,
+    strategy: Annotated[Strategy, typer.Option(help="How they are picked.")] = Strategy.explore,
+    target: Annotated[
+        float, typer.Option(min=0, max=1, help="The score that --strategy target looks for.")
+    ] = 0.5,
+    class_: Annotated[
+        str | None,
+        typer.Option("--class", help="For this class only.", show_default="all classes"),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of --strategy random.")] = 0,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Write FILE.csv, or for Raven FILE.txt or a folder.", show_default=False),
+    ] = None,
+    run: Run = None,
+) -> None:
+    """List the windows whose labels would teach a classifier most, with the reason of each."""
+    opened = open_old(collection)
+    model = classifier_of(opened, classifier, kind, run)
+    found = model.next_to_label(n, strategy=strategy.value, class_=class_, target=target, seed=seed)
+    sites = found["site"].nunique()
+    said = f"{len(found)} windows to label, the most worthwhile first, from {sites} sites"
+    if found.empty:
+        typer.echo("Every window is labelled already.")
+    elif out is None:
+        columns = ["recording", "start_s", "class", "reason"]
+        typer.echo(found[columns].to_string(max_colwidth=60))
+        typer.echo(f"{said}; add --out FILE.csv to label them in a spreadsheet.")
+    else:
+        found.write(out)
+        typer.echo(
+            f"{said}, are in {out}: fill in the column judgement with yes, no or unsure, and take "
+            f'them in with: explorer import "{collection}" "{out}" --who NAME'
+        )
 
 
 def classifier_of(

@@ -53,6 +53,7 @@ class Metric(StrEnum):
 
 app.add_typer(encoders.app, name="encoders")
 app.command()(learning.classify)
+app.command("next")(learning.next_)
 app.command()(adapt.adapt)
 app.command()(studies.study)
 app.command()(studies.count)

@@ -25,11 +25,13 @@ from explorer.errors import ParameterError
 
 if TYPE_CHECKING:
     from explorer.classify.adaptation_settings import Method
+    from explorer.classify.sampling import Strategy
     from explorer.collection.collection import Collection
     from explorer.collection.comparison import Comparison
     from explorer.collection.counts import GroupBy
     from explorer.collection.learning import Apart
     from explorer.collection.study import Study
+    from explorer.collection.suggestions import Suggestions
     from explorer.collection.transfer import Adaptation, Origin, Progress
 
 
@@ -106,6 +108,20 @@ class Classifier:
         """Names of the classes, in the order of the score columns."""
         return list(self.model.classes)
 
+    def column(self, class_: str) -> int:
+        """Which column of the scores is a class's.
+
+        Raises
+        ------
+        ParameterError
+            If there is no such class; the message lists those that there are.
+        """
+        if class_ not in self.classes:
+            raise ParameterError(
+                f"there is no class {class_!r}; there are {', '.join(self.classes)}"
+            )
+        return self.classes.index(class_)
+
     def scores(self) -> NDArray[np.float32]:
         """Score of every window for every class, float32 [n_windows, n_classes] in [0, 1].
 
@@ -149,11 +165,7 @@ class Classifier:
         scores = self.scores()
         rows, columns = np.nonzero(scores >= threshold)
         if class_ is not None:
-            if class_ not in self.classes:
-                raise ParameterError(
-                    f"there is no class {class_!r}; there are {', '.join(self.classes)}"
-                )
-            keep = columns == self.classes.index(class_)
+            keep = columns == self.column(class_)
             rows, columns = rows[keep], columns[keep]
         index = self.collection.index(self.run)
         table = pd.DataFrame(
@@ -302,6 +314,42 @@ class Classifier:
         from explorer.collection.trust import quality  # noqa: PLC0415
 
         return quality(self, apart=apart)
+
+    def next_to_label(
+        self,
+        n: int = 20,
+        *,
+        strategy: Strategy = "explore",
+        class_: str | None = None,
+        target: float = 0.5,
+        seed: int = 0,
+    ) -> Suggestions:
+        """Windows from which this classifier would learn most, each with a reason.
+
+        What is labelled already, as whatever, is never among them, and every site is looked at.
+
+        Parameters
+        ----------
+        n
+            How many.
+        strategy
+            ``"explore"``: likely calls and sounds that are unlike anything labelled, thinned so
+            that none is there twice (see `explorer.classify.sampling`); ``"margin"``: scores
+            nearest to a half; ``"top"``: highest scores; ``"target"``: scores nearest to
+            ``target``; ``"random"``.
+        class_
+            For this class only; None for all.
+        seed
+            For "random".
+
+        Examples
+        --------
+        >>> todo = grunts.next_to_label(20)              # doctest: +SKIP
+        >>> reef.label(todo.index[:3], "grunt", who="ana")  # doctest: +SKIP
+        """
+        from explorer.collection.suggestions import next_to_label  # noqa: PLC0415
+
+        return next_to_label(self, n, strategy=strategy, class_=class_, target=target, seed=seed)
 
     def adapt(
         self,

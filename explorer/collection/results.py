@@ -103,7 +103,8 @@ class Detections(SoundTable):
 def _card(collection: Collection, row: dict[Any, Any]) -> str:
     """Spectrogram, audio and words for one time range; all names are hostile text."""
     where = f"{row['recording']} · {row['start_s']:.1f} s"
-    score = f" · {row['score']:.2f}" if "score" in row else ""
+    said = f" · {row['score']:.2f}" if "score" in row else ""
+    said = f" · {row['reason']}" if "reason" in row else said
     try:
         clip = collection.clip_of(row["recording"], row["start_s"], row["end_s"])
         picture = to_png(
@@ -118,5 +119,5 @@ def _card(collection: Collection, row: dict[Any, Any]) -> str:
         )
     except AudioError as error:
         body = f"<em>{html.escape(str(error))}</em>"
-    caption = f"<figcaption>{html.escape(where + score)}</figcaption>"
-    return f'<figure style="margin:0">{body}{caption}</figure>'
+    caption = f"<figcaption>{html.escape(where + said)}</figcaption>"
+    return f'<figure style="margin:0;max-width:240px">{body}{caption}</figure>'

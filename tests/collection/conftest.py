@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from small_recordings import Listener, write_recordings
+from tone_recordings import make_tones
 
 import explorer
 from explorer.collection.collection import Collection
@@ -22,3 +23,9 @@ def reef(tmp_path: Path, recordings: Path) -> Collection:
     collection = explorer.open(tmp_path / "reef.collection", audio=recordings)
     collection.embed(Listener(), progress=False)
     return collection
+
+
+@pytest.fixture(scope="module")
+def tones(tmp_path_factory: pytest.TempPathFactory) -> Collection:
+    """An embedded collection of sixteen recordings of four pitches."""
+    return make_tones(tmp_path_factory.mktemp("tones"))

@@ -4,35 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from small_recordings import Listener, write_recordings
+from tone_recordings import PITCHES, windows_of
 
 import explorer
 from explorer.classify.splits import SplitWarning
 from explorer.collection.collection import Collection
 from explorer.errors import ParameterError
-
-CLASSES = ["low", "middle", "high", "highest"]
-
-
-@pytest.fixture(scope="module")
-def tones(tmp_path_factory: pytest.TempPathFactory) -> Collection:
-    """Sixteen recordings at two sites: four of each pitch, which sounds in every other second."""
-    folder = tmp_path_factory.mktemp("tones")
-    audio = write_recordings(folder / "recordings", count=16, seconds=6)
-    collection = explorer.open(folder / "tones.collection", audio=audio)
-    collection.embed(Listener(), progress=False)
-    return collection
-
-
-def windows_of(collection: Collection, class_: str, recordings: int | None = None) -> list[int]:
-    """Rows of the full windows in which a pitch sounds, from the first so many recordings."""
-    windows = collection.windows()
-    number = windows["recording"].str.extract(r"_(\d\d)0000")[0].astype(int)
-    sounding = windows["start_s"] % 2 == 0
-    whole = windows["end_s"] - windows["start_s"] > 0.99
-    own = windows[(number % 4 == CLASSES.index(class_)).to_numpy() & sounding & whole]
-    names = own["recording"].unique()[:recordings]
-    return own.index[own["recording"].isin(names)].tolist()
 
 
 def test_examples_given_by_hand_make_a_centroid_at_once(tones: Collection) -> None:
@@ -43,7 +20,7 @@ def test_examples_given_by_hand_make_a_centroid_at_once(tones: Collection) -> No
 
 @pytest.mark.parametrize("kind", ["centroid", "probe", "auto"])
 def test_every_kind_finds_the_sounds_of_other_recordings(tones: Collection, kind: str) -> None:
-    made = tones.classifier({name: windows_of(tones, name, 2) for name in CLASSES}, kind=kind)
+    made = tones.classifier({name: windows_of(tones, name, 2) for name in PITCHES}, kind=kind)
     for column, name in enumerate(made.classes):
         own = np.isin(np.arange(tones.n_windows()), windows_of(tones, name))
         unseen = ~np.isin(np.arange(tones.n_windows()), windows_of(tones, name, 2))
@@ -52,7 +29,7 @@ def test_every_kind_finds_the_sounds_of_other_recordings(tones: Collection, kind
 
 
 def test_auto_says_what_it_chose_and_why(tones: Collection) -> None:
-    made = tones.classifier({name: windows_of(tones, name, 3) for name in CLASSES}, kind="auto")
+    made = tones.classifier({name: windows_of(tones, name, 3) for name in PITCHES}, kind="auto")
     assert made.choice is not None
     assert made.choice.apart == "recordings"
     assert set(made.choice.auc) >= {"centroid", "probe"}
@@ -76,7 +53,7 @@ def test_names_of_classes_are_hostile_text(tones: Collection) -> None:
 
 @pytest.mark.parametrize("kind", ["centroid", "probe", "auto"])
 def test_a_saved_classifier_comes_back_as_the_kind_it_was(tones: Collection, kind: str) -> None:
-    made = tones.classifier({name: windows_of(tones, name, 2) for name in CLASSES}, kind=kind)
+    made = tones.classifier({name: windows_of(tones, name, 2) for name in PITCHES}, kind=kind)
     made.save(f"kept {kind}", threshold=0.7)
     loaded = explorer.open(tones.path).load_classifier(f"kept {kind}")
     assert type(loaded.model) is type(made.model)
@@ -111,7 +88,7 @@ def test_what_is_not_known_is_refused(
 
 
 def test_published_methods_can_be_asked_for(tones: Collection) -> None:
-    examples = {name: windows_of(tones, name, 2) for name in CLASSES[:2]}
+    examples = {name: windows_of(tones, name, 2) for name in PITCHES[:2]}
     for method in ("birb", "agile"):
         assert tones.classifier(examples, method=method).scores().shape == (tones.n_windows(), 2)
 
@@ -122,9 +99,9 @@ def test_published_methods_can_be_asked_for(tones: Collection) -> None:
 @pytest.mark.parametrize("kind", ["centroid", "probe"])
 def test_quality_is_told_from_recordings_left_out(tones: Collection, kind: str) -> None:
     table = tones.classifier(
-        {name: windows_of(tones, name, 3) for name in CLASSES}, kind=kind
+        {name: windows_of(tones, name, 3) for name in PITCHES}, kind=kind
     ).quality()
-    assert table.index.tolist() == CLASSES
+    assert table.index.tolist() == PITCHES
     assert (table["recordings"] == 3).all()
     assert (table["auc"] > 0.95).all()
     assert (table["average_precision"] > 0.95).all()
@@ -153,7 +130,7 @@ def test_classes_that_cannot_be_told_apart_have_an_auc_of_a_half(tones: Collecti
 
 def test_sites_can_be_kept_apart_instead(tones: Collection) -> None:
     """Each pitch sounds at one site only, so that no classifier can be tested on another."""
-    made = tones.classifier({name: windows_of(tones, name) for name in CLASSES})
+    made = tones.classifier({name: windows_of(tones, name) for name in PITCHES})
     table = made.quality(apart="site")
     assert (table["sites"] == 1).all()
     assert table["auc"].isna().all()
@@ -161,6 +138,6 @@ def test_sites_can_be_kept_apart_instead(tones: Collection) -> None:
 
 
 def test_a_published_method_is_not_passed_off_as_ours(tones: Collection) -> None:
-    made = tones.classifier({name: windows_of(tones, name, 2) for name in CLASSES}, method="birb")
+    made = tones.classifier({name: windows_of(tones, name, 2) for name in PITCHES}, method="birb")
     with pytest.raises(ParameterError, match="birb"):
         made.quality()
