@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 
+from explorer.classify.labelled import Labelled
 from explorer.evaluate.datasets import Groups
-
-if TYPE_CHECKING:
-    from explorer.classify.labelled import Labelled
-    from explorer.evaluate.quality import Quality
 
 SURE = 0.95
 """Share of resamples that the best encoder must win to be called better."""
@@ -40,13 +37,13 @@ _COLUMNS = {
 _DECIMALS = {"rankme": 1, "rankme_centred": 1}
 
 
-def as_text(quality: Quality) -> str:
+def as_text(table: pd.DataFrame, advice: Mapping[str, str]) -> str:
     """The table of each data set, and the advice beneath it; what nothing is known of is left out.
 
     Usability and generalisation are parts of the risk 1 - AUC.
     """
     blocks = []
-    for name, part in quality.table.groupby("data_set", sort=False):
+    for name, part in table.groupby("data_set", sort=False):
         known = [column for column in _COLUMNS if part[column].notna().any()]
         shown = part[known].rename(columns=_COLUMNS)
         formats = {
@@ -57,7 +54,7 @@ def as_text(quality: Quality) -> str:
         text = shown.to_string(index=False, formatters=formats, na_rep="-")
         items = int(part["items"].iloc[0])
         what = f"{items} labelled, {int(part['classes'].iloc[0])} classes" if items else "no labels"
-        blocks.append(f"{name} ({what})\n{text}\n\n{quality.advice[str(name)]}")
+        blocks.append(f"{name} ({what})\n{text}\n\n{advice[str(name)]}")
     return "\n\n".join(blocks)
 
 

@@ -32,6 +32,7 @@ from explorer.classify.metrics import macro_mean, roc_auc
 from explorer.classify.splits import k_fold, warn_untestable
 from explorer.errors import ParameterError
 from explorer.evaluate import methods
+from explorer.evaluate.advice import advise, as_text
 from explorer.evaluate.datasets import DataSet, Names, Windows
 from explorer.evaluate.telling import NOTHING, Told, association, neighbours_apart, one_hot, told
 from explorer.space.blocks import evenly_spaced
@@ -99,6 +100,8 @@ class Risk:
 def rankme(embeddings: ArrayLike, *, centred: bool = False) -> float:
     """Number of directions that embeddings use, from 1 to about the lesser of rows and dimension.
 
+    NaN where nothing is left of them: they are zero, or all the same and centred.
+
     Parameters
     ----------
     embeddings
@@ -109,7 +112,7 @@ def rankme(embeddings: ArrayLike, *, centred: bool = False) -> float:
     Raises
     ------
     ParameterError
-        If the embeddings are no matrix, not finite, or all zero.
+        If the embeddings are no matrix, or not finite.
 
     Examples
     --------
@@ -122,7 +125,7 @@ def rankme(embeddings: ArrayLike, *, centred: bool = False) -> float:
     mean = rows.mean(axis=0, dtype=np.float64) if centred else np.zeros(rows.shape[1])
     values = _singular_values(rows, mean)
     if not values.sum() > 0:
-        raise ParameterError("these embeddings are all the same; embed the recordings again")
+        return np.nan
     shares = values / values.sum() + RANKME_EPSILON
     return float(np.exp(-(shares * np.log(shares)).sum()))
 
@@ -141,15 +144,15 @@ def _singular_values(rows: NDArray[np.float64], mean: NDArray[np.float64]) -> ND
 class Judged:
     """What a probe says of items of groups it has not seen.
 
-    ``positive``, ``known`` and ``scores`` are ``[n, n_classes]``, ``fold`` and ``group`` ``[n]``;
-    ``train_auc`` is the macro AUC of a probe on the items that it learnt from.
+    ``positive``, ``known`` and ``scores`` are ``[n, n_classes]``, ``fold`` and ``group`` (its name)
+    ``[n]``; ``train_auc`` is the macro AUC of a probe on the items that it learnt from.
     """
 
     positive: NDArray[np.bool_]
     known: NDArray[np.bool_]
     scores: NDArray[np.float32]
     fold: NDArray[np.int64]
-    group: NDArray[np.int64]
+    group: NDArray[np.str_]
     train_auc: float
 
     def auc(self, items: NDArray[np.int64] | None = None) -> float:
@@ -180,11 +183,10 @@ def judge(labelled: Labelled, windows: Windows, *, seed: int = 0) -> Judged | No
     names = tuple(np.array(labelled.classes, dtype=object)[testable])
     known = Labelled(names, labelled.rows, labelled.truth[:, testable], labelled.groups)
     place = methods.Place(known.rows, windows)
-    _, group = np.unique(groups, return_inverse=True)
     scores = np.full(known.truth.shape, np.nan, np.float32)
     fold = np.zeros(len(known), np.int64)
     # Two groups or more in each part, so that there is something to tell a class from.
-    parts = min(FOLDS, max(2, len(np.unique(group)) // 2))
+    parts = min(FOLDS, max(2, len(np.unique(groups)) // 2))
     splits = k_fold(groups, parts, labels=known.positive, seed=seed)
     for number, split in enumerate(splits):
         fold[split.test] = number
@@ -195,7 +197,7 @@ def judge(labelled: Labelled, windows: Windows, *, seed: int = 0) -> Judged | No
     judged = ~np.isnan(known.truth)
     everything = methods.scores("probe", known, place)
     train = macro_mean(roc_auc(known.positive, everything, mask=judged))
-    return Judged(known.positive, judged, scores, fold, group, train)
+    return Judged(known.positive, judged, scores, fold, groups, train)
 
 
 def _part(labelled: Labelled, rows: NDArray[np.int64]) -> tuple[Labelled | None, NDArray[np.int64]]:
@@ -215,9 +217,7 @@ class Quality:
     advice: dict[str, str]
 
     def __str__(self) -> str:
-        from explorer.evaluate.advice import as_text  # noqa: PLC0415 - it needs this module
-
-        return as_text(self)
+        return as_text(self.table, self.advice)
 
 
 def quality(
@@ -243,8 +243,6 @@ def quality(
     class_chance, site_told, recorder_told, class_by_site (Cramér's V: at 1 each class has sites of
     its own and telling one is telling the other).
     """
-    from explorer.evaluate.advice import advise  # noqa: PLC0415 - it needs this module
-
     rows, judged = [], []
     for number, part in enumerate(data_sets):
         with warnings.catch_warnings():
@@ -267,10 +265,12 @@ def quality(
 
 def _row(part: DataSet, judged: Judged | None) -> dict[str, object]:
     _, sample = evenly_spaced(part.windows, RANKME_ROWS)
-    labelled, auc = part.labelled, np.nan
-    train = np.nan
+    labelled, auc, train = part.labelled, np.nan, np.nan
     if judged is not None:
         auc, train = judged.auc(), judged.train_auc
+    # What a network trained with labels would leave is not known and counts as usability; of items
+    # that only the probe has not seen there are none.
+    risk = Risk.of(0.0, 1 - train, 1 - auc, 1 - auc)
     of_class = NOTHING if labelled is None else _class_told(labelled)
     site, recorder = _places_told(part.windows)
     return {
@@ -279,12 +279,12 @@ def _row(part: DataSet, judged: Judged | None) -> dict[str, object]:
         "dimension": part.windows.vectors.dimension,
         "windows": len(sample),
         "rankme": rankme(sample.numpy()),
-        "rankme_centred": rankme(sample.numpy(), centred=True) if len(sample) > 1 else np.nan,
+        "rankme_centred": rankme(sample.numpy(), centred=True),
         "items": 0 if labelled is None else len(labelled),
         "classes": 0 if labelled is None else len(labelled.classes),
         "class_auc": auc,
-        "usability": 1 - train,
-        "generalisation": train - auc,
+        "usability": risk.usability,
+        "generalisation": risk.probe_generalisation,
         "class_told": of_class.auc,
         "class_purity": of_class.purity,
         "class_chance": of_class.chance,
@@ -335,11 +335,11 @@ def wins(judged: Sequence[Judged | None], *, seed: int = 0) -> float:
     if len(there) < 2 or not np.isfinite(there[1].auc()):
         return np.nan
     rng = np.random.default_rng(seed)
-    n_groups = max(int(one.group.max()) for one in there) + 1
-    rows = [[np.flatnonzero(one.group == at) for at in range(n_groups)] for one in there]
+    names = np.unique(np.concatenate([one.group for one in there]))
+    rows = [[np.flatnonzero(one.group == name) for name in names] for one in there]
     better = []
     for _ in range(RESAMPLES):
-        drawn = rng.integers(n_groups, size=n_groups)
+        drawn = rng.integers(len(names), size=len(names))
         best, second = (
             one.auc(np.concatenate([of_group[at] for at in drawn]))
             for one, of_group in zip(there, rows, strict=True)

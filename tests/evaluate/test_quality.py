@@ -63,9 +63,11 @@ def test_a_large_common_part_hides_rank_unless_it_is_taken_off():
 
 
 def test_rankme_refuses_what_is_no_embedding():
-    for rows in (np.zeros(3), np.zeros((0, 3)), np.full((3, 3), np.nan), np.zeros((3, 3))):
+    for rows in (np.zeros(3), np.zeros((0, 3)), np.full((3, 3), np.nan)):
         with pytest.raises(ParameterError):
             rankme(rows)
+    assert np.isnan(rankme(np.zeros((3, 3))))
+    assert np.isnan(rankme(np.ones((3, 3)), centred=True))
 
 
 def test_neighbours_are_of_other_recordings_and_nearest_first():
