@@ -68,7 +68,7 @@ def adapt(
     typer.echo(f"{', '.join(adapted.classes)}: {adapted.adaptation}\n{found}")
     if save is None:
         typer.echo("Nothing was saved; --save NAME keeps the adapted classifier.")
-    elif found.verdict == "do not keep" and not anyway:
+    elif not found.advised and not anyway:
         typer.echo("Not saved, as advised; --anyway saves it all the same.", err=True)
         raise typer.Exit(1)
     else:

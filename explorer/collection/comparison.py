@@ -6,8 +6,8 @@ windows of one recording are no independent witnesses. Labels that were made by 
 one of the two found speak for neither quite fairly; `explorer.collection.study` draws windows at
 random.
 
-Without labels nobody can know. What can be estimated is whether adapting went wrong in one of the
-usual ways, and it is called an estimate.
+Without labels nobody can know, and the verdict is to label some. What can be estimated is whether
+adapting went wrong in one of the usual ways; that is a warning, and it is called an estimate.
 """
 
 from __future__ import annotations
@@ -47,6 +47,8 @@ FEWEST_RECORDINGS = 5
 """Labelled recordings below which drawing them anew says nothing about others."""
 FIRST_LABELS = 30
 """For each class where there are none: with 15 yes and 15 no a ROC-AUC of .9 is known to .11."""
+MOST_JUDGED = 5000
+"""Labelled windows that are measured; of more, positives first."""
 MOST_LABELS = 1000
 """More than this is not worth counting out."""
 UNJUDGED_WINDOWS = 1000
@@ -56,7 +58,7 @@ ESTIMATE_WINDOWS = 4000
 NEIGHBOURS = 5
 SCORE_ROWS = 4096
 
-COLUMNS = ["class", "measure", "before", "after", "change", "low", "high", "windows", "basis"]
+COLUMNS = ["class", "measure", "before", "after", "change", "low", "high", "positives", "basis"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,12 +73,14 @@ class Comparison:
         The verdict and its reason, in words for a person.
     table
         class, measure, before, after, change, low and high (of the change, 95 %; not a number
-        where there is no interval), windows (positive ones, of labels), basis (labels, or an
-        estimate without labels).
+        where there is no interval), positives (labels), basis (labels, or an estimate without
+        labels).
     on_labels
         Whether labels were measured; else it is an estimate.
     labels_wanted
         About how many more labelled windows would settle it; 0 where it is settled.
+    advised
+        False where labels, or a warning of the estimate, speak against keeping it.
     """
 
     verdict: Verdict
@@ -84,6 +88,7 @@ class Comparison:
     table: pd.DataFrame
     on_labels: bool
     labels_wanted: int = 0
+    advised: bool = True
 
     def __str__(self) -> str:
         shown = self.table.to_string(index=False, float_format="{:.3f}".format, na_rep="")
@@ -119,7 +124,8 @@ def compare(classifier: Classifier, *, seed: int = 0, progress: Progress = True)
             )
             found = _on_labels(change, judged)
         elif not _gives_probabilities(classifier):
-            found = _unknown(judged, "Plain cosines are no probabilities: nothing can be estimated")
+            why = "Plain cosines are no probabilities, so that nothing can be estimated"
+            found = _label_first(judged, why, pd.DataFrame(columns=COLUMNS))
         else:
             vectors = classifier.collection.embeddings(classifier.run).take(rows)
             guess = estimate(before, after, knn_graph(vectors, NEIGHBOURS))
@@ -155,6 +161,8 @@ class _Judged:
         said = agreed(collection.label_rows(run))
         said = said[said["class"].isin(classes) & (said["judgement"] != "unsure")]
         rows = _finite(classifier, np.unique(said["row"].to_numpy(np.int64)))
+        positives = said.loc[said["judgement"] == "positive", "row"].to_numpy(np.int64)
+        rows = _at_most(rows, np.isin(rows, positives), MOST_JUDGED)
         said = said[said["row"].isin(rows)]
         labelled = len(rows)
         yes, no = (
@@ -187,6 +195,18 @@ class _Judged:
         """Whether a class has enough of both."""
         yes, judged = (which.sum(axis=0) for which in (self.positive, self.known))
         return bool(((yes >= FEWEST_POSITIVES) & (judged > yes)).any())
+
+
+def _at_most(rows: NDArray[np.int64], first: NDArray[np.bool_], most: int) -> NDArray[np.int64]:
+    """Evenly spaced ones of the rows: at most half of them from those that come first, if more."""
+    if len(rows) <= most:
+        return rows
+    favoured = _evenly(rows[first], most // 2)
+    return np.sort(np.concatenate([favoured, _evenly(rows[~first], most - len(favoured))]))
+
+
+def _evenly(rows: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+    return rows[:: max(1, -(-len(rows) // most))]
 
 
 def _on_labels(change: LabelledChange, judged: _Judged) -> Comparison:
@@ -232,7 +252,8 @@ def _on_labels(change: LabelledChange, judged: _Judged) -> Comparison:
             f" Recordings are the witnesses, and {FEWEST_RECORDINGS} are the fewest that say "
             "anything: label in others."
         )
-    return Comparison(verdict, why, pd.DataFrame(rows, columns=COLUMNS), True, wanted)
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    return Comparison(verdict, why, table, True, wanted, verdict != "do not keep")
 
 
 def _verdict(both: tuple[Measure, Measure]) -> Verdict:
@@ -274,36 +295,37 @@ def _on_estimate(guess: Estimate, judged: _Judged) -> Comparison:
     ]
     table = pd.DataFrame(
         [
-            (name, measure, before, after, after - before, np.nan, np.nan, None, basis)
+            (name, measure, before, after, after - before, np.nan, np.nan, "", basis)
             for name, measure, before, after in rows
         ],
         columns=COLUMNS,
     )
     found = advice(guess)
-    if not found.keep:
-        return Comparison("do not keep", f"Do not keep it. {found.why}", table, False)
-    why = "An estimate finds nothing that speaks against it, and cannot tell more; "
-    why += _lacking(judged)
-    return _label_first(judged, why, table)
+    if found.keep:
+        why = "An estimate finds nothing that speaks against it, and cannot tell more"
+    else:
+        why = f"Do not rely on it until then. {found.why.rstrip('.')}"
+    return _label_first(judged, why, table, advised=found.keep)
 
 
-def _unknown(judged: _Judged, why: str) -> Comparison:
-    return _label_first(judged, f"{why}; {_lacking(judged)}", pd.DataFrame(columns=COLUMNS))
-
-
-def _label_first(judged: _Judged, why: str, table: pd.DataFrame) -> Comparison:
+def _label_first(
+    judged: _Judged, why: str, table: pd.DataFrame, *, advised: bool = True
+) -> Comparison:
     wanted = FIRST_LABELS * len(judged.classes)
-    sentence = f"Label about {wanted} windows, of {FEWEST_RECORDINGS} recordings or more, to know. "
-    return Comparison("label more", sentence + why, table, False, wanted)
+    sentence = (
+        f"Label about {wanted} windows, of {FEWEST_RECORDINGS} recordings or more, to know: "
+        f"{_lacking(judged)}. {why}."
+    )
+    return Comparison("label more", sentence, table, False, wanted, advised)
 
 
 def _lacking(judged: _Judged) -> str:
     names = ", ".join(judged.classes)
     if not judged.labelled:
-        return f"nobody has labelled a window of this place for {names}."
+        return f"nobody has labelled a window of this place for {names}"
     return (
         f"the {judged.labelled} labelled windows of this place hold fewer than "
-        f"{FEWEST_POSITIVES} examples of {names}."
+        f"{FEWEST_POSITIVES} examples of {names}"
     )
 
 
@@ -343,8 +365,7 @@ def _pieces(rows: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
 def _sample(classifier: Classifier, most: int) -> NDArray[np.int64]:
     """Evenly spaced windows whose embedding is finite."""
     n_windows = classifier.collection.n_windows(classifier.run)
-    rows = np.arange(0, n_windows, max(1, -(-n_windows // most)), dtype=np.int64)
-    return _finite(classifier, rows)
+    return _finite(classifier, _evenly(np.arange(n_windows, dtype=np.int64), most))
 
 
 def _gives_probabilities(classifier: Classifier) -> bool:

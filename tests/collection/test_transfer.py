@@ -334,9 +334,29 @@ def test_without_labels_an_estimate_is_named_as_one(adapted: Classifier) -> None
     found = adapted.comparison(progress=False)
     assert not found.on_labels
     assert set(found.table["basis"]) == {"estimate without labels"}
-    assert found.verdict != "keep", "nobody can know without labels"
-    assert "stimate" in found.sentence
+    assert found.verdict == "label more", "nobody can know without labels"
+    assert found.labels_wanted == 60
+    assert "estimate" in found.sentence
     assert "<table" in found._repr_html_()
+
+
+def test_an_estimate_warns_of_a_class_that_takes_over(lagoon: Place, file: Path) -> None:
+    adapted = lagoon[0].load_classifier(file).adapt(progress=False)
+    assert adapted.adaptation is not None
+    adapted.adaptation.gamma[:] = 0  # every window is the same window now: an example
+    adapted.adaptation.beta[:] = adapted.model.examples["grunt"][0].numpy()  # type: ignore[union-attr]
+    found = adapted.comparison(progress=False)
+    assert (found.verdict, found.advised) == ("label more", False)
+    assert "Do not rely on it" in found.sentence
+
+
+def test_plain_cosines_are_adapted_and_not_estimated(reef: Place, lagoon: Place) -> None:
+    collection, truth = reef
+    rows = {name: np.flatnonzero(truth == name)[:4] for name in CLASSES}
+    path = collection.classifier(rows, method="birb").save("cosines")
+    adapted = lagoon[0].load_classifier(path).adapt(progress=False)
+    assert (adapted.scores() != adapted.undone.scores()).any()
+    assert "nothing can be estimated" in adapted.comparison(progress=False).sentence
 
 
 def test_what_is_not_adapted_has_nothing_to_compare(lagoon: Place, file: Path) -> None:
@@ -370,7 +390,7 @@ def test_the_command_does_not_save_what_is_worse(
     from explorer.collection import comparison
 
     worse = comparison.Comparison(
-        "do not keep", "Do not keep it.", comparison.pd.DataFrame(), on_labels=True
+        "do not keep", "Do not keep it.", comparison.pd.DataFrame(), on_labels=True, advised=False
     )
     monkeypatch.setattr(comparison, "compare", lambda classifier, **options: worse)
     command = ("adapt", lagoon[0].path, "--classifier", file, "--save", "worse")
