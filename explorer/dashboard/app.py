@@ -28,6 +28,7 @@ from explorer.dashboard.pictures import Pictures
 from explorer.dashboard.piece import Piece, asset
 from explorer.dashboard.projecting import ensure_map
 from explorer.dashboard.state import State
+from explorer.dashboard.trust import Watch
 
 if TYPE_CHECKING:
     from explorer.collection.collection import Collection
@@ -183,6 +184,7 @@ def _make_map(state: State, desk: Desk, where: MapView) -> None:
 
 def _learn(state: State, desk: Desk) -> None:
     """Read the labels that are there; warm up what the first judgement will need."""
+    Watch(state, desk)
     prepare: Callable[[], Any] = lambda: state.collection.prepared(state.run)  # noqa: E731
     if desk.attached:
         state.refresh()

@@ -110,15 +110,30 @@ class ScorePanel(Piece):
     yes = param.List(doc="Scores of the examples.")
     no = param.List(doc="Scores of what is not the class.")
     style = param.Integer()
+    trust = param.Dict(
+        default=None,
+        allow_None=True,
+        doc="How well it is found: text, note, and whether labels changed since.",
+    )
 
     def __init__(self, state: State, desk: Desk, **params: Any) -> None:
         super().__init__(state, desk, **params)
         state.param.watch(self._update, ["classes", "active", "learned"])
+        state.param.watch(self._tell_trust, ["active", "learned", "trust"])
         self._update()
 
     def do_threshold(self, value: float) -> None:
         """Count windows from another score on."""
         self.state.set_threshold(float(value))
+
+    def _tell_trust(self, *_: Any) -> None:
+        trust = self.state.trust
+        known = trust.by_class.get(self.state.active or "")
+        self.trust = known and {
+            "text": known.text,
+            "note": known.note,
+            "outdated": trust.learned is not self.state.learned,
+        }
 
     def _update(self, *_: Any) -> None:
         active, scores = self.state.active_class, self.state.scores

@@ -35,6 +35,7 @@ from explorer.dashboard.records import (
     clean_name,
     sound_classes,
 )
+from explorer.dashboard.trust import Trust
 from explorer.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ class State(param.Parameterized):
     classes = param.List(doc="SoundClass objects, in order of their first label.")
     active = param.String(default=None, allow_None=True, doc="Name of the class being worked on.")
     learned: Any = param.ClassSelector(class_=Learned, doc="Labels, classes and scores.")
+    trust: Any = param.ClassSelector(class_=Trust, doc="How well classes are found, when known.")
     ranking: Any = param.Array(doc="All rows by the active class's score, best first.")
     similar: Any = param.ClassSelector(class_=Similar, default=None, allow_None=True)
     place: Any = param.Selector(default="sample", objects=PLACES, doc="What the gallery shows.")
@@ -105,7 +107,14 @@ class State(param.Parameterized):
         facts: WindowFacts | None = None,
         theme: str = "light",
     ) -> None:
-        super().__init__(selection=_no_rows(), ranking=_no_rows(), learned=Learned(), theme=theme)
+        learned = Learned()
+        super().__init__(
+            selection=_no_rows(),
+            ranking=_no_rows(),
+            learned=learned,
+            trust=Trust(learned),
+            theme=theme,
+        )
         self.collection = collection
         self.user = user
         self.run = run or collection.run

@@ -6,8 +6,9 @@ export function render({model, view, el}) {
   const plot = s('svg', {class: 'plot', role: 'slider', tabindex: 0, 'aria-label': 'Threshold',
     'aria-valuemin': 0, 'aria-valuemax': 1})
   const empty = h('p', {class: 'empty'}, 'How sure each window is, once a class has an example.')
+  const trust = h('small', {class: 'trust'})
   const root = h('section', {class: 'card panel', 'aria-label': 'Score'},
-    h('header', {}, h('h2', {}, 'Score'), says), plot, empty)
+    h('header', {}, h('h2', {}, 'Score'), says), plot, trust, empty)
   let held = null
 
   const threshold = () => held ?? model.threshold
@@ -24,6 +25,11 @@ export function render({model, view, el}) {
     const has = model.counts.length > 0
     plot.style.display = has ? '' : 'none'
     empty.hidden = has
+    // Its line is kept while it is not known, so that the histogram does not jump.
+    trust.hidden = !has
+    trust.textContent = model.trust?.text ?? '\u00a0'
+    trust.title = model.trust?.note ?? ''
+    trust.classList.toggle('outdated', Boolean(model.trust?.outdated))
     says.textContent = has ? `${held === null ? '' : '≈ '}${many(found(), 'window')} at or above ${score(threshold())}` : ''
     if (!has) return
     const width = plot.clientWidth || 260, height = plot.clientHeight || 110
@@ -75,7 +81,7 @@ export function render({model, view, el}) {
   })
   let asked = false
   const soon = () => { if (!asked) { asked = true; requestAnimationFrame(() => { asked = false; draw() }) } }
-  model.on(['counts', 'threshold', 'found', 'yes', 'no', 'style'], soon)
+  model.on(['counts', 'threshold', 'found', 'yes', 'no', 'style', 'trust'], soon)
   new ResizeObserver(soon).observe(plot)
   draw()
   return root
