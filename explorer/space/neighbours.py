@@ -12,30 +12,27 @@ a few megabytes, and some tens of candidates for each window.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
-from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from explorer.errors import ParameterError
-from explorer.space.blocks import Corpus, as_tensor, iterate_blocks
+from explorer.space.blocks import Corpus
 from explorer.space.parallel import in_order
+from explorer.space.rows import FLOAT32_STEP, NeighbourMetric, Rows, without_copies
 from explorer.space.search import FLOAT32_ERROR
 from explorer.space.tiles import Bits, Panel
 
-NeighbourMetric = Literal["euclidean", "cosine"]
 OnProgress = Callable[[float, str], None]
 """Called with the fraction done (0 to 1) and what is going on, in words."""
 
 TILE_ROWS = 2048
 """Rows that are compared with as many others at a time; a tile of results takes 8 MB."""
-READ_ROWS = 2048
 ROW_BITS = 24
 """Candidates are sorted as whole numbers: 24 bits for each of two rows, 16 for their distance."""
 PENDING_PER_ROW = 4
@@ -43,9 +40,6 @@ PENDING_PER_ROW = 4
 HELD_PER_ROW = 64
 """Where more than so many times k candidates are left for each row, which are all nearly the same,
 they are measured at once, so that memory does not fill with them."""
-FLOAT32_STEP = 2.0**-22
-"""What float32 may lose of a row that is centred and scaled, relative to its length before."""
-
 MEASURED_CELLS = 2**18
 """Pairs times dimension that are measured at once: what fits the cache of a core."""
 
@@ -115,13 +109,18 @@ def knn_graph(
         raise ParameterError(f"k is {k}; ask for at least one neighbour")
     report = on_progress or (lambda fraction, message: None)
     report(0.0, "Reading the embeddings")
-    rows = _Rows(embeddings, metric)
+    rows = Rows(embeddings, metric)
+    if len(rows) >= 2**ROW_BITS:
+        raise ParameterError(
+            f"{len(rows):,} rows are more than the {2**ROW_BITS - 1:,} that can be compared with "
+            "each other; take every other window"
+        )
     k = max(0, min(k, len(rows) - 1))
     indices = np.full((len(rows), k), -1, np.int32)
     distances = np.full((len(rows), k), np.inf, np.float32)
     if k == 0:
         return NeighbourGraph(indices, distances)
-    compared, copies = _without_copies(rows, k)
+    compared, copies = without_copies(rows, k)
     if len(compared) > 1:
         search = _Search(rows, compared, min(k, len(compared) - 1))
         for part, near, distance in search.run(report):
@@ -136,110 +135,10 @@ def knn_graph(
     return NeighbourGraph(indices, distances)
 
 
-class _Rows:
-    """The embeddings as they are kept, block by block, and how long each row is."""
-
-    def __init__(self, embeddings: Corpus, metric: NeighbourMetric) -> None:
-        self.metric = metric
-        # As large as they come: an array is one block, a collection has one for each file.
-        self.blocks = [as_tensor(block) for _, block in iterate_blocks(embeddings, sys.maxsize)]
-        widths = sorted({block.shape[1] for block in self.blocks})
-        if len(widths) > 1:
-            raise ParameterError(f"blocks of different dimensions: {widths}; use one encoder")
-        self.dimension = widths[0] if widths else 0
-        self.starts = np.cumsum([0, *map(len, self.blocks)])
-        if len(self) >= 2**ROW_BITS:
-            raise ParameterError(
-                f"{len(self):,} rows are more than the {2**ROW_BITS - 1:,} that can be compared "
-                "with each other; take every other window"
-            )
-        lengths = in_order(_lengths, self.pieces())
-        self.length: NDArray[np.float32] = torch.cat([torch.zeros(0), *lengths]).numpy()
-
-    def __len__(self) -> int:
-        return int(self.starts[-1])
-
-    def pieces(self) -> Iterator[torch.Tensor]:
-        """All rows as they are kept, some thousand at a time."""
-        for block in self.blocks:
-            yield from block.split(READ_ROWS)
-
-    def take(self, rows: NDArray[np.int64]) -> torch.Tensor:
-        """Some rows as they are kept, ``[len(rows), dimension]``."""
-        if len(self.blocks) == 1:
-            return self.blocks[0].index_select(0, torch.from_numpy(rows))
-        owner = np.searchsorted(self.starts, rows, side="right") - 1
-        out = torch.empty(len(rows), self.dimension, dtype=self.blocks[0].dtype)
-        for at in np.unique(owner):
-            mine = torch.from_numpy(np.flatnonzero(owner == at))
-            places = torch.from_numpy(rows)[mine] - self.starts[at]
-            out.index_copy_(0, mine, self.blocks[at].index_select(0, places))
-        return out
-
-    def roughly(
-        self, one: NDArray[np.int64], other: NDArray[np.int64]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """The least and the greatest Euclidean distance of pairs (at length one for "cosine")."""
-        left, right = self.take(one).float(), self.take(other).float()
-        length = self.length[one], self.length[other]
-        off: NDArray[np.float32] = FLOAT32_STEP * (length[0] + length[1])
-        if self.metric == "cosine":
-            left /= torch.from_numpy(length[0])[:, None]
-            right /= torch.from_numpy(length[1])[:, None]
-            off = np.full(len(off), 2 * FLOAT32_STEP, np.float32)
-        distance = torch.linalg.vector_norm(left.sub_(right), dim=1).numpy()
-        return distance * (1 - FLOAT32_ERROR) - off, distance * (1 + FLOAT32_ERROR) + off
-
-    def exactly(
-        self, one: NDArray[np.int64], other: NDArray[np.int64]
-    ) -> tuple[NDArray[np.float64]]:
-        """The distance of pairs in float64, summed the same way for every pair."""
-        left, right = self.take(one).double(), self.take(other).double()
-        if self.metric == "euclidean":
-            return (torch.linalg.vector_norm(left.sub_(right), dim=1).numpy(),)
-        lengths = torch.linalg.vector_norm(left, dim=1) * torch.linalg.vector_norm(right, dim=1)
-        return ((1 - torch.linalg.vecdot(left, right) / lengths).clamp_(0, 2).numpy(),)
-
-    def compared(self) -> NDArray[np.bool_]:
-        """Which rows have distances to others that must be found, ``[n]``."""
-        finite = np.isfinite(self.length)
-        return finite & (self.length > 0) if self.metric == "cosine" else finite
-
-
-def _without_copies(
-    rows: _Rows, k: int
-) -> tuple[NDArray[np.int64], list[tuple[NDArray[np.int64], NDArray[np.int64]]]]:
-    """Leave out what is there more than k + 1 times, such as hours of digital silence.
-
-    Otherwise every copy would be a candidate of every other.
-
-    Returns
-    -------
-    The rows to compare, and groups of rows left out, each with the k rows that are their neighbours
-    at a distance of 0.
-    """
-    compared = rows.compared()
-    hashes = np.array(
-        [hash(row.tobytes()) for block in rows.blocks for row in block.numpy()], dtype=np.int64
-    )
-    candidates = np.flatnonzero(compared)
-    order = candidates[np.argsort(hashes[candidates], kind="stable")]
-    edges = np.flatnonzero(np.diff(hashes[order])) + 1
-    copies = []
-    for group in np.split(order, edges):
-        if len(group) > k + 1:
-            first, rest = group[: k + 1], group[k + 1 :]
-            # All of a group's hashes agree; what they are of should too.
-            rest = rest[(rows.take(rest) == rows.take(first[:1])).all(dim=1).numpy()]
-            compared[rest] = False
-            copies.append((rest, first[:k]))
-    return np.flatnonzero(compared), copies
-
-
 class _Search:
     """All pairs of the rows compared, tile by tile."""
 
-    def __init__(self, rows: _Rows, compared: NDArray[np.int64], k: int) -> None:
+    def __init__(self, rows: Rows, compared: NDArray[np.int64], k: int) -> None:
         self.rows, self.compared, self.k = rows, compared, k
         self.panel, self.scale = _panel(rows, compared)
         # No tile has fewer than k + 1 rows, so that each knows from itself how far to look.
@@ -270,12 +169,7 @@ class _Search:
     def _first_reach(self, number: int) -> NDArray[np.float32]:
         tile = self.tiles[number]
         bits = self._bits(number, number)
-        kth = np.partition(bits, self.k - 1, axis=1)[:, self.k - 1]
-        within = np.arange(tile.start, tile.stop)
-        upper = self.panel.between(kth, within, within)[1]
-        # The neighbour may have lost more than the row itself.
-        lost: NDArray[np.float32] = upper - self.panel.lost[tile] + self.panel.lost[tile].max()
-        return lost
+        return self.panel.at_most(np.partition(bits, self.k - 1, axis=1)[:, self.k - 1], tile)
 
     def _bits(self, one: int, other: int) -> Bits:
         bits = self.panel.bits(self.tiles[one], self.tiles[other])
@@ -366,11 +260,7 @@ class _Search:
         return [np.concatenate(part) for part in parts]
 
 
-def _lengths(piece: torch.Tensor) -> torch.Tensor:
-    return torch.linalg.vector_norm(piece.float(), dim=1)
-
-
-def _panel(rows: _Rows, compared: NDArray[np.int64]) -> tuple[Panel, float]:
+def _panel(rows: Rows, compared: NDArray[np.int64]) -> tuple[Panel, float]:
     """The rows compared, around zero and of size one: distances do not change, save in scale."""
     wanted = np.zeros(len(rows), bool)
     wanted[compared] = True
@@ -402,7 +292,7 @@ def _panel(rows: _Rows, compared: NDArray[np.int64]) -> tuple[Panel, float]:
     return Panel.of(rows.dimension, (partial(scaled, *one) for one in work)), scale
 
 
-def _add_silence(indices: NDArray[np.int32], distances: NDArray[np.float32], rows: _Rows) -> None:
+def _add_silence(indices: NDArray[np.int32], distances: NDArray[np.float32], rows: Rows) -> None:
     """Give rows of zeros, which are at a cosine distance of 1 from anything, their places."""
     k = indices.shape[1]
     silent = np.flatnonzero(rows.length == 0)

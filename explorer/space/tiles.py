@@ -47,15 +47,15 @@ class Panel:
         three ones, and zeros up to the width.
     dimension
         How many of those numbers are the row itself.
-    half_square
-        float32 ``[n]``: half the squared length of each rounded row.
+    length
+        float32 ``[n]``: how long each rounded row is.
     lost
         float32 ``[n]``: how far each row may be from where it should be.
     """
 
     rows: torch.Tensor
     dimension: int
-    half_square: NDArray[np.float32]
+    length: NDArray[np.float32]
     lost: NDArray[np.float32]
 
     @classmethod
@@ -84,10 +84,14 @@ class Panel:
                 rows[:, at] = rest
                 rest -= rows[:, at].float()
             rows[:, dimension + 3 : dimension + 6] = 1
-            return rows, half_square, off + torch.linalg.vector_norm(exact - rounded, dim=1)
+            return (
+                rows,
+                (2 * half_square).sqrt(),
+                off + torch.linalg.vector_norm(exact - rounded, dim=1),
+            )
 
-        rows, half_square, lost = map(torch.cat, zip(*in_order(one, blocks), strict=True))
-        return cls(rows, dimension, half_square.numpy(), lost.numpy())
+        rows, length, lost = map(torch.cat, zip(*in_order(one, blocks), strict=True))
+        return cls(rows, dimension, length.numpy(), lost.numpy())
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -107,19 +111,35 @@ class Panel:
 
         ``reach`` is a distance for each of ``these``.
         """
-        widest = (reach + self.lost[these] + self.lost[those].max()) ** 2 / 2
-        off = 2 * FLOAT32_ERROR * (self.half_square[these] + self.half_square[those].max())
-        return bits_above((widest + off) * (1 + 2 * ROUNDING))
+        # No row that is longer than this can be in reach: a click that is a thousand times as
+        # loud as the rest must not make the bound wide for all.
+        longest = (self.length[these] + self.lost[these] + reach).max()
+        near = self.length[those] - self.lost[those] <= longest
+        lost = self.lost[those].max(where=near, initial=0)
+        length = self.length[those].max(where=near, initial=0)
+        widest = (reach + self.lost[these] + lost) ** 2 / 2
+        return bits_above((widest + _off(self.length[these], length)) * (1 + 2 * ROUNDING))
+
+    def at_most(self, bits: Bits, these: slice) -> NDArray[np.float32]:
+        """The greatest distance that each of ``these`` can have to any of them with these bits."""
+        half = np.maximum(values(bits), 0) * (1 + ROUNDING)
+        off = _off(self.length[these], self.length[these].max())
+        return np.sqrt(2 * (half + off)) + self.lost[these] + self.lost[these].max()
 
     def between(
         self, bits: Bits, row: NDArray[np.int64], other: NDArray[np.int64]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """The least and the greatest distance that pairs of these bits can have."""
         half = np.maximum(values(bits), 0)
-        off = 2 * FLOAT32_ERROR * (self.half_square[row] + self.half_square[other])
+        off = _off(self.length[row], self.length[other])
         lost = self.lost[row] + self.lost[other]
         least = np.sqrt(2 * np.maximum(half * (1 - ROUNDING) - off, 0)) - lost
         return least, np.sqrt(2 * (half * (1 + ROUNDING) + off)) + lost
+
+
+def _off(length: NDArray[np.float32], other: NDArray[np.float32] | float) -> NDArray[np.float32]:
+    """Bound on the error of half a squared distance that is summed in float32."""
+    return FLOAT32_ERROR * (length**2 + other**2)
 
 
 def bits_above(value: NDArray[np.float32]) -> Bits:

@@ -52,6 +52,12 @@ def copies_silence_and_damage(rng: np.random.Generator) -> np.ndarray:
     return rows
 
 
+def some_far_too_loud(rng: np.random.Generator) -> np.ndarray:
+    rows = rng.standard_normal((N_ROWS, WIDTH))
+    rows[::90] *= 1e4
+    return rows.astype(np.float32)
+
+
 def whole_numbers(rng: np.random.Generator) -> np.ndarray:
     """Every distance is shared by many."""
     return rng.integers(0, 3, (N_ROWS, 4)).astype(np.float32)
@@ -64,6 +70,7 @@ CORPORA = [
     near_copies,
     all_sizes,
     copies_silence_and_damage,
+    some_far_too_loud,
     whole_numbers,
 ]
 
