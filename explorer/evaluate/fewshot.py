@@ -81,7 +81,7 @@ def draw(labelled: Labelled, shots: int, seed: Sequence[int]) -> Draw:
     """
     rng = np.random.default_rng(list(seed))
     _, group = np.unique(_names(labelled), return_inverse=True)
-    n_groups = int(group.max(initial=-1)) + 1
+    n_groups = int(group.max()) + 1
     none = ~labelled.positive.any(axis=1) & labelled.negative.any(axis=1)
     of = np.c_[labelled.positive, none]
     counts = np.zeros((n_groups, of.shape[1]), np.int64)
@@ -105,7 +105,7 @@ def draw(labelled: Labelled, shots: int, seed: Sequence[int]) -> Draw:
 
 def _able(counts: Rows, shots: int) -> NDArray[np.bool_]:
     """Classes with enough examples when their smallest group is kept for testing."""
-    smallest = np.where(counts > 0, counts, np.iinfo(np.int64).max).min(axis=0, initial=2**62)
+    smallest = np.where(counts > 0, counts, counts.sum()).min(axis=0)
     enough = counts.sum(axis=0) - smallest >= shots
     return enough & ((counts > 0).sum(axis=0) > 1)
 
@@ -342,7 +342,8 @@ def _what(block: pd.DataFrame, shots: Sequence[int]) -> str:
     column, noun = ("data_sets", "data sets") if mean else ("classes", "classes")
     counts = block.groupby("shots")[column].max().reindex(shots, fill_value=0)
     listed = str(counts.iloc[0]) if counts.nunique() == 1 else ", ".join(map(str, counts))
-    return f"{listed} {noun}" + f", {block['draws'].max()} draws" * (not mean)
+    draws = int(block["draws"].max())
+    return f"{listed} {noun}" + f", {draws} draw{'s' * (draws > 1)}" * (not mean)
 
 
 def _cell(cells: pd.DataFrame, shots: int, measure: str) -> str:

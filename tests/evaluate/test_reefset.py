@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import itertools
 import json
 import threading
 import zipfile
@@ -16,7 +17,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+from typer.testing import CliRunner
 
+from explorer.cli import app
 from explorer.errors import EncoderError, ParameterError
 from explorer.evaluate import reefset
 from explorer.evaluate.clips import read_clips
@@ -31,8 +34,8 @@ ANNOTATIONS = [
         "dataset": of,
         "recorder": "hydromoth",
     }
-    for number, (of, label) in enumerate(
-        [("kenya", "ambient"), ("kenya", "bioph"), ("thailand", "ambient"), ("thailand", "bioph")]
+    for number, (of, label, _) in enumerate(
+        itertools.product(["kenya", "thailand"], ["ambient", "bioph"], range(3))
     )
 ]
 
@@ -114,10 +117,12 @@ def clips_of(table: Path) -> pd.DataFrame:
 def test_a_fetched_reefset_is_a_folder_of_labelled_clips(zenodo, tmp_path):
     table = reefset.fetch(tmp_path / "ReefSet", record=zenodo.record)
     clips = clips_of(table)
-    assert clips["set"].tolist() == ["kenya", "kenya", "thailand", "thailand"]
-    assert clips["class"].tolist() == ["ambient", "bioph"] * 2
+    counts = clips.groupby(["set", "class"]).size()
+    assert counts.index.tolist() == [
+        ("kenya", "ambient"), ("kenya", "bioph"), ("thailand", "ambient"), ("thailand", "bioph"),
+    ]  # fmt: skip
+    assert (counts == 3).all() and clips["group"].nunique() == 12
     assert set(clips["recorder"]) == {"hydromoth"}
-    assert clips["group"].nunique() == 4
     left = sorted(path.name for path in table.parent.iterdir())
     assert left == ["clips.csv", "download.lock", "full_dataset", "reefset_annotations.json"]
 
@@ -133,7 +138,7 @@ def test_what_is_there_is_not_fetched_again(zenodo, tmp_path):
 def test_an_archive_brought_by_hand_needs_no_internet(tmp_path):
     (tmp_path / "ReefSet_v1.0.zip").write_bytes(archive())
     table = reefset.fetch(tmp_path, record="http://127.0.0.1:9/nobody")
-    assert len(pd.read_csv(table)) == 4
+    assert len(pd.read_csv(table)) == 12
     assert (tmp_path / "ReefSet_v1.0.zip").exists()
 
 
@@ -142,7 +147,7 @@ def test_a_reefset_that_was_unpacked_elsewhere_is_used_as_it_is(tmp_path):
         zipped.extractall(tmp_path)
     table = reefset.fetch(tmp_path, record="http://127.0.0.1:9/nobody")
     assert table == tmp_path / "ReefSet_v1.0" / "clips.csv"
-    assert len(clips_of(table)) == 4
+    assert len(clips_of(table)) == 12
 
 
 def test_another_checksum_is_refused_and_nothing_is_unpacked(zenodo, tmp_path):
@@ -172,7 +177,7 @@ def test_only_clips_and_annotations_are_taken_out_and_none_leaves_the_folder(tmp
     folder.mkdir(parents=True)
     (folder / "ReefSet_v1.0.zip").write_bytes(archive(more=hostile))
     table = reefset.fetch(folder)
-    assert len(pd.read_csv(table)) == 4
+    assert len(pd.read_csv(table)) == 12
     everything = {path.name for path in tmp_path.rglob("*") if path.is_file()}
     assert not {"program.exe", "._1.wav"} & everything
     assert all(path.is_relative_to(folder) for path in tmp_path.rglob("*.wav"))
@@ -210,6 +215,24 @@ def test_an_archive_of_something_else_is_refused(tmp_path):
 def test_no_connection_says_how_to_do_without(tmp_path):
     with pytest.raises(EncoderError, match="could not be read"):
         reefset.fetch(tmp_path, record="http://127.0.0.1:9/nobody")
+
+
+def test_the_commands_lead_from_the_archive_to_the_papers_table(tmp_path, monkeypatch):
+    """What a user types, with the archive brought by hand and two data sets for sixteen."""
+    monkeypatch.setenv("EXPLORER_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(reefset, "SETS", ("kenya", "thailand"))
+    folder = tmp_path / "ReefSet"
+    folder.mkdir()
+    (folder / "ReefSet_v1.0.zip").write_bytes(archive())
+    made = CliRunner().invoke(app, ["evaluate", "reefset", str(folder)])
+    assert "ReefSet is ready" in made.output and "explorer evaluate fewshot" in made.output
+    asked = ["evaluate", "fewshot", str(folder), "--encoder", "mfcc", "--shots", "1,2"]
+    found = CliRunner().invoke(app, [*asked, "--draws", "1", "--method", "birb"])
+    assert found.exception is None, found.output
+    blocks = [line for line in found.output.splitlines() if line.endswith("1 draw")]
+    assert blocks == ["kenya: 2 classes, 1 draw", "thailand: 2 classes, 1 draw"]
+    assert "mean over data sets: 2 data sets" in found.output
+    assert "Williams et al. (2024)" in found.output and "SurfPerch" in found.output
 
 
 def test_the_papers_table_is_shown_for_its_data_sets_alone():
