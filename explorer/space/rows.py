@@ -78,7 +78,7 @@ class Rows:
         self, one: NDArray[np.int64], other: NDArray[np.int64]
     ) -> tuple[NDArray[np.float64]]:
         """The distance of pairs in float64, summed the same way for every pair."""
-        left, right = self.take(one).double(), self.take(other).double()
+        left, right = (_in_double(self.take(rows)) for rows in (one, other))
         if self.metric == "euclidean":
             return (torch.linalg.vector_norm(left.sub_(right), dim=1).numpy(),)
         lengths = torch.linalg.vector_norm(left, dim=1) * torch.linalg.vector_norm(right, dim=1)
@@ -118,6 +118,11 @@ def without_copies(
         compared[rest] = False
         copies.append((rest, first[:k]))
     return np.flatnonzero(compared), copies
+
+
+def _in_double(rows: torch.Tensor) -> torch.Tensor:
+    # By way of float32 float16 takes half the time.
+    return (rows.float() if rows.dtype == torch.float16 else rows).double()
 
 
 def _lengths(piece: torch.Tensor) -> torch.Tensor:
