@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 Verdict = Literal["keep", "do not keep", "label more"]
 
 FEWEST_RECORDINGS = 5
-"""Labelled recordings below which drawing them anew says nothing about others."""
+"""With examples, below which drawing recordings anew says nothing about others."""
 FIRST_LABELS = 30
 """For each class where there are none: with 15 yes and 15 no a ROC-AUC of .9 is known to .11."""
 MOST_JUDGED = 5000
@@ -151,7 +151,8 @@ class _Judged:
     recordings: NDArray[np.int64]
     labelled: int
     """Windows that somebody has judged for one of the classes."""
-    labelled_recordings: int
+    witnesses: int
+    """Recordings that hold a positive one."""
     presumed: tuple[str, ...]
     """Classes that nobody has said no to."""
 
@@ -178,7 +179,7 @@ class _Judged:
             known[:, column] = positive[:, column] | np.isin(rows, no.get(name, ()))
             known[:, column] |= name in presumed
         index = collection.index(run)
-        of_labels = np.unique(index.recording_id[np.unique(said["row"].to_numpy(np.int64))])
+        witnesses = np.unique(index.recording_id[rows[positive.any(axis=1)]])
         return cls(
             classes,
             rows,
@@ -186,7 +187,7 @@ class _Judged:
             known,
             np.asarray(index.recording_id[rows], np.int64),
             labelled,
-            len(of_labels),
+            len(witnesses),
             presumed,
         )
 
@@ -210,7 +211,7 @@ def _evenly(rows: NDArray[np.int64], most: int) -> NDArray[np.int64]:
 
 
 def _on_labels(change: LabelledChange, judged: _Judged) -> Comparison:
-    enough = judged.labelled_recordings >= FEWEST_RECORDINGS
+    enough = judged.witnesses >= FEWEST_RECORDINGS
     basis = "labels"
     n_classes = len(change.classes)
     rows = []
@@ -236,8 +237,8 @@ def _on_labels(change: LabelledChange, judged: _Judged) -> Comparison:
         for (measure, _, _), one in zip(kinds, both, strict=True)
     )
     where = (
-        f"on {judged.labelled} labelled windows of {judged.labelled_recordings} recordings, "
-        f"{measured}."
+        f"on {judged.labelled:,} labelled windows, with examples in {judged.witnesses} "
+        f"recordings, {measured}."
     )
     if judged.presumed:
         names = ", ".join(judged.presumed)

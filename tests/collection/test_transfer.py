@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 import explorer
 from explorer import cli
 from explorer.classify.adaptation_training import AdaptationCancelled
+from explorer.classify.calibration import Calibration
 from explorer.classify.metrics import macro_mean, roc_auc
 from explorer.collection.classifier import Classifier
 from explorer.collection.collection import Collection
@@ -100,6 +101,16 @@ def test_a_classifier_of_another_place_is_used_as_it_is(lagoon: Place, file: Pat
     assert loaded.origin is not None
     assert loaded.origin.collection == "reef"
     assert loaded.made_of == {}, "rows of another place must not be taken for rows of this one"
+
+
+def test_what_scores_mean_at_one_place_is_not_claimed_at_another(
+    reef: Place, lagoon: Place
+) -> None:
+    made = classifier_of(reef)
+    made.calibrations = {"grunt": Calibration("platt", "probability", 1, 0, (1, 1, 0), 30, 30)}
+    path = made.save("calibrated")
+    assert reef[0].load_classifier("calibrated").calibrations
+    assert not lagoon[0].load_classifier(path).calibrations
 
 
 def test_the_file_of_a_classifier_of_this_place_is_that_classifier(reef: Place, file: Path) -> None:
@@ -271,7 +282,9 @@ def test_labels_of_the_new_place_decide_to_keep_it(adapted: Classifier, lagoon: 
         lagoon[0].undo(events, who="ana")
     assert found.on_labels
     assert found.verdict == "keep"
-    assert found.sentence.startswith("Keep it: on 200 labelled windows of 10 recordings")
+    assert found.sentence.startswith(
+        "Keep it: on 200 labelled windows, with examples in 9 recordings"
+    )
     mean = found.table.set_index(["class", "measure"]).loc[("mean of 2", "ROC-AUC")]
     assert 0 < mean["low"] < mean["change"] < mean["high"]
     assert mean["after"] == pytest.approx(auc(adapted, lagoon[1]), abs=1e-4)
@@ -398,3 +411,15 @@ def test_the_command_does_not_save_what_is_worse(
     assert "worse" not in lagoon[0].classifiers["name"].tolist()
     run(*command, "--anyway")
     assert "worse" in lagoon[0].classifiers["name"].tolist()
+
+
+def test_the_command_can_be_stopped(
+    lagoon: Place, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Classifier, "adapt", interrupted)
+    said = run("adapt", lagoon[0].path, "--classifier", file, "--save", "half", status=130)
+    assert "Nothing was changed or saved" in said
+    assert "half" not in lagoon[0].classifiers["name"].tolist()
