@@ -30,6 +30,7 @@ class Kind(StrEnum):
     auto = "auto"
     centroid = "centroid"
     probe = "probe"
+    grown = "grown"
 
 
 class Strategy(StrEnum):

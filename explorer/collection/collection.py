@@ -330,8 +330,9 @@ class Collection(Archive):
         kind
             ``"centroid"``, at once and best with a few examples; ``"probe"``, better with many;
             or ``"auto"``, which tests both on recordings left out and says what it found in
-            ``classifier.choice`` (a second or two). None is "centroid" for examples given here,
-            "auto" for the current labels.
+            ``classifier.choice`` (a second or two); or ``"grown"``, for hundreds of labels: a probe
+            with hidden units if they help on recordings left out (a minute or more). None is
+            "centroid" for examples given here, "auto" for the current labels.
         method
             Of `NearestCentroid.fit` or of a probe's `Training`; None for the default.
 

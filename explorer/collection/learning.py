@@ -2,25 +2,28 @@
 
 A nearest centroid is made at once and is best with a few examples of each class; a probe does
 better with many. Which one, ``kind="auto"`` finds out on recordings left out
-(`explorer.classify.choice`) and says in a sentence, which stays with the classifier.
+(`explorer.classify.choice`) and says in a sentence, which stays with the classifier. With hundreds
+of labels ``kind="grown"`` tries hidden units beside a probe, and keeps them only where they help.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from explorer.classify import centroid, training
 from explorer.classify.centroid import NearestCentroid
-from explorer.classify.choice import choose
+from explorer.classify.choice import Choice, choose, fit, grow
 from explorer.classify.kinds import Model
 from explorer.classify.labelled import Labelled
 from explorer.classify.probe import Probe
+from explorer.classify.training import Method as TrainingMethod
 from explorer.classify.training import Training
+from explorer.classify.trial import Apart as ChoiceApart
 from explorer.collection.archive import Rows
 from explorer.collection.classifier import Classifier
 from explorer.collection.labels import examples_of
@@ -29,7 +32,7 @@ from explorer.errors import ParameterError
 if TYPE_CHECKING:
     from explorer.collection.collection import Collection
 
-Kind = Literal["auto", "centroid", "probe"]
+Kind = Literal["auto", "centroid", "probe", "grown"]
 Apart = Literal["recording", "site"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
@@ -147,12 +150,12 @@ def learn(
         if class_ in chosen and rows.size
     }
     judged = Judged.of(collection, run, chosen, refused)
-    background = collection.background(run)
-    choice = choose(judged.labelled, background) if kind == "auto" else None
-    wanted = choice.kind if choice is not None else kind or _kind_of_method(method)
+    model, choice = _fitted(
+        kind or _kind_of_method(method), judged.labelled, collection, run, method
+    )
     return Classifier(
         collection,
-        fit(wanted, judged.labelled, collection, run, method=method),
+        model,
         run=run,
         name=name,
         made_of={
@@ -163,28 +166,38 @@ def learn(
     )
 
 
-def fit(
-    kind: str, labelled: Labelled, collection: Collection, run: str, *, method: str | None = None
-) -> Model:
-    """Fit a centroid or a probe in the geometry of a run, against its unlabelled windows."""
+def _fitted(
+    kind: Kind, labelled: Labelled, collection: Collection, run: str, method: str | None
+) -> tuple[Model, Choice | None]:
+    """A model in the geometry of a run, against its unlabelled windows; and why it is what it is.
+
+    Where a person decided there is nothing to say.
+    """
+    background = collection.background(run)
+    if kind == "auto":
+        choice = choose(labelled, background)
+        return fit(choice.kind, labelled, background), choice
+    if kind == "grown":
+        grown = grow(Probe.fit(labelled, background=background))
+        auc = grown.auc_after if grown.kept else grown.auc_before
+        apart: ChoiceApart = "recordings" if np.isfinite(auc) else "nothing"
+        return grown.probe, Choice("probe", f"A probe. {grown.sentence}", {"probe": auc}, {}, apart)
     if kind == "probe":
-        settings = Training() if method is None else replace(Training(), method=method)  # type: ignore[arg-type]
-        place = collection.embeddings(run) if method == "agile" else collection.background(run)
-        return Probe.fit(labelled, background=place, training=settings)
+        settings = Training(method=cast("TrainingMethod", method or "converged"))
+        place = collection.embeddings(run) if method == "agile" else background
+        return Probe.fit(labelled, background=place, training=settings), None
     options: dict[str, Any] = {} if method is None else {"method": method}
+    examples, negatives = labelled.examples(), labelled.negatives()
     return NearestCentroid.fit(
-        labelled.examples(),
-        negatives=labelled.negatives(),
-        background=collection.background(run),
-        **options,
-    )
+        examples, negatives=negatives, background=background, **options
+    ), None
 
 
 def _rows(given: Mapping[str, Rows]) -> dict[str, WindowRows]:
     return {class_: np.asarray(rows, dtype=np.int64).ravel() for class_, rows in given.items()}
 
 
-def _kind_of_method(method: str | None) -> str:
+def _kind_of_method(method: str | None) -> Kind:
     return "probe" if method in training.METHODS else "centroid"
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from explorer.classify.centroid import NearestCentroid
 from explorer.classify.choice import MOST_CLASSES, Kind, held_out
+from explorer.classify.probe import Probe
 from explorer.collection.learning import Apart, Judged
 from explorer.errors import ParameterError
 
@@ -25,7 +26,8 @@ def quality(classifier: Classifier, *, apart: Apart = "recording") -> pd.DataFra
     kind = _usual_kind(classifier)
     labelled = Judged.of_classifier(classifier, apart=apart).labelled
     assert labelled.groups is not None
-    found = held_out([kind], labelled, collection.background(run))[kind]
+    training = classifier.model.training if isinstance(classifier.model, Probe) else None
+    found = held_out([kind], labelled, collection.background(run), training=training)[kind]
     told = found.apart == "recordings"
     groups = [len(set(labelled.groups[column])) for column in labelled.positive.T]
     table = pd.DataFrame(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import numpy as np
 import pytest
 from tone_recordings import PITCHES, windows_of
@@ -9,6 +11,7 @@ from tone_recordings import PITCHES, windows_of
 import explorer
 from explorer.classify.splits import SplitWarning
 from explorer.collection.collection import Collection
+from explorer.collection.learning import Kind
 from explorer.errors import ParameterError
 
 
@@ -18,8 +21,8 @@ def test_examples_given_by_hand_make_a_centroid_at_once(tones: Collection) -> No
     assert "nearest centroid" in repr(made)
 
 
-@pytest.mark.parametrize("kind", ["centroid", "probe", "auto"])
-def test_every_kind_finds_the_sounds_of_other_recordings(tones: Collection, kind: str) -> None:
+@pytest.mark.parametrize("kind", get_args(Kind))
+def test_every_kind_finds_the_sounds_of_other_recordings(tones: Collection, kind: Kind) -> None:
     made = tones.classifier({name: windows_of(tones, name, 2) for name in PITCHES}, kind=kind)
     for column, name in enumerate(made.classes):
         own = np.isin(np.arange(tones.n_windows()), windows_of(tones, name))
@@ -38,6 +41,13 @@ def test_auto_says_what_it_chose_and_why(tones: Collection) -> None:
     assert made.choice.sentence in made._repr_html_()
 
 
+def test_hidden_units_are_kept_only_where_they_help(tones: Collection) -> None:
+    made = tones.classifier({name: windows_of(tones, name, 3) for name in PITCHES}, kind="grown")
+    assert "Stays linear" in repr(made)
+    one = tones.classifier({name: windows_of(tones, name, 1) for name in PITCHES}, kind="grown")
+    assert "several recordings" in repr(one)
+
+
 def test_labels_are_learnt_from_with_the_kind_that_suits_them(reef: Collection) -> None:
     reef.label([0, 2], "hum", who="ana")
     with pytest.warns(SplitWarning, match="one recording"):
@@ -51,8 +61,8 @@ def test_names_of_classes_are_hostile_text(tones: Collection) -> None:
     assert "<script>" not in shown
 
 
-@pytest.mark.parametrize("kind", ["centroid", "probe", "auto"])
-def test_a_saved_classifier_comes_back_as_the_kind_it_was(tones: Collection, kind: str) -> None:
+@pytest.mark.parametrize("kind", get_args(Kind))
+def test_a_saved_classifier_comes_back_as_the_kind_it_was(tones: Collection, kind: Kind) -> None:
     made = tones.classifier({name: windows_of(tones, name, 2) for name in PITCHES}, kind=kind)
     made.save(f"kept {kind}", threshold=0.7)
     loaded = explorer.open(tones.path).load_classifier(f"kept {kind}")
@@ -97,7 +107,7 @@ def test_published_methods_can_be_asked_for(tones: Collection) -> None:
 
 
 @pytest.mark.parametrize("kind", ["centroid", "probe"])
-def test_quality_is_told_from_recordings_left_out(tones: Collection, kind: str) -> None:
+def test_quality_is_told_from_recordings_left_out(tones: Collection, kind: Kind) -> None:
     table = tones.classifier(
         {name: windows_of(tones, name, 3) for name in PITCHES}, kind=kind
     ).quality()
