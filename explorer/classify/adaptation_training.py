@@ -106,16 +106,14 @@ def train(
     all_cores = torch.get_num_threads()
     with _threads(1 if one_core else all_cores):
         lesson = LESSONS[settings.method](
-            student, settings, draws or Draws(settings.seed, settings.dropout), all_cores
+            student, settings, draws or Draws(settings.seed, settings.dropout)
         )
-        return list(_epochs(lesson, on_step, on_progress, cancel))
+        lesson.cores, lesson.cancel = all_cores, cancel
+        return list(_epochs(lesson, on_step, on_progress))
 
 
 def _epochs(
-    lesson: _Lesson,
-    on_step: OnStep | None,
-    on_progress: OnProgress | None,
-    cancel: threading.Event | None,
+    lesson: _Lesson, on_step: OnStep | None, on_progress: OnProgress | None
 ) -> Iterator[float]:
     student, settings = lesson.student, lesson.settings
     parameters = [parameter for parameter, _ in student.trained()]
@@ -130,8 +128,7 @@ def _epochs(
         lesson.before_epoch(epoch)
         total = 0.0
         for rows in lesson.draws.order(len(student)).split(settings.batch_size):
-            if cancel is not None and cancel.is_set():
-                raise AdaptationCancelled("adapting was stopped; the classifier is what it was")
+            lesson.stop_if_cancelled()
             loss = lesson.loss(rows)
             if settings.weight_decay:
                 loss = loss + settings.weight_decay * sum(p.square().sum() for p in parameters)
@@ -167,13 +164,6 @@ def _threads(number: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def teach(student: Student, rows: Tensor, *, multi_label: bool) -> tuple[Tensor, Tensor]:
-    """Features and probabilities of some rows without noise, and without a gradient."""
-    with torch.no_grad():
-        features, logits = student.look(rows, None)
-        return features, losses.probabilities(logits, multi_label=multi_label)
-
-
 class Looks:
     """The features of all rows, computed again whenever they are read, block by block."""
 
@@ -190,9 +180,18 @@ class Looks:
 class _Lesson:
     """What a method believes, and the loss that follows; the simplest is TENT's."""
 
-    def __init__(self, student: Student, settings: Settings, draws: Draws, cores: int = 1) -> None:
-        self.student, self.settings, self.draws, self.cores = student, settings, draws, cores
+    cores = 1
+    """How many cores may search for neighbours."""
+    cancel: threading.Event | None = None
+
+    def __init__(self, student: Student, settings: Settings, draws: Draws) -> None:
+        self.student, self.settings, self.draws = student, settings, draws
         self.multi_label = settings.multi_label
+
+    def stop_if_cancelled(self, *_: object) -> None:
+        """Raise where the work is to stop."""
+        if self.cancel is not None and self.cancel.is_set():
+            raise AdaptationCancelled("adapting was stopped; the classifier is what it was")
 
     def before_epoch(self, epoch: int) -> None:
         """Look at all rows, where a method does."""
@@ -207,7 +206,10 @@ class _Lesson:
         )
 
     def teach(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        return teach(self.student, rows, multi_label=self.multi_label)
+        """Features and probabilities without noise, and without a gradient."""
+        with torch.no_grad():
+            features, logits = self.student.look(rows, None)
+            return features, losses.probabilities(logits, multi_label=self.multi_label)
 
     def teach_all(self) -> Tensor:
         """Probabilities of all rows without noise."""
@@ -222,15 +224,15 @@ class _Lesson:
     def graph(self, k: int, device: torch.device) -> Tensor:
         """The k nearest neighbours of all rows."""
         with _threads(self.cores):
-            found = knn_graph(Looks(self.student), k)
+            found = knn_graph(Looks(self.student), k, on_progress=self.stop_if_cancelled)
         return torch.from_numpy(found.indices).long().to(device)
 
 
 class _Notela(_Lesson):
     """Labels of the teacher, smoothed among neighbours; the Dropout Student is without those."""
 
-    def __init__(self, student: Student, settings: Settings, draws: Draws, cores: int = 1) -> None:
-        super().__init__(student, settings, draws, cores)
+    def __init__(self, student: Student, settings: Settings, draws: Draws) -> None:
+        super().__init__(student, settings, draws)
         self.smooths = settings.method == "notela" and settings.lambda_ > 0
         self.labels = torch.empty(0)
 
@@ -282,7 +284,7 @@ class _Notela(_Lesson):
 
 def nearest(features: Tensor, bank: Tensor, rows: Tensor, k: int) -> Tensor:
     """The k nearest rows of a bank for each of some rows of it, themselves left out."""
-    far = torch.cdist(features, bank, compute_mode="donot_use_mm_for_euclid_dist")
+    far = torch.cdist(features, bank)
     far[torch.arange(len(rows), device=far.device), rows] = torch.inf
     return far.topk(min(k, len(bank) - 1), dim=1, largest=False).indices
 
@@ -349,7 +351,7 @@ class _Dust(_Lesson):
         return losses.masked_cross_entropy(self.look(rows), clean, counts)
 
 
-LESSONS: dict[str, Callable[[Student, Settings, Draws, int], _Lesson]] = {
+LESSONS: dict[str, Callable[[Student, Settings, Draws], _Lesson]] = {
     "notela": _Notela,
     "dropout_student": _Notela,
     "tent": _Lesson,

@@ -142,7 +142,7 @@ def test_labels_of_a_batch_online_are_those_of_the_reference(shared):
         online=True, n_neighbours=near, lambda_=case["lambda_"], alpha=case["alpha"]
     )
     student = Recorded(arrays["feature"].clone(), arrays["proba_multi"].clone())
-    lesson = LESSONS["notela"](student, settings, Draws(0, 0), 1)
+    lesson = LESSONS["notela"](student, settings, Draws(0, 0))
     lesson.before_epoch(0)
     rows = arrays["online_batch_index"]
     found = nearest(arrays["online_batch_feature"], lesson.features, rows, near)
@@ -287,7 +287,6 @@ def test_the_dropout_student_is_notela_without_neighbours(beside, kind):
         Recorded(beside["feature"], p),
         Settings(method="dropout_student", multi_label=kind == "multi", alpha=0.5),
         Draws(0, 0),
-        1,
     )
     close(lesson.labels_of(torch.arange(len(p)), p), beside[f"dropout_student_pl_{kind}_a05"])
 
