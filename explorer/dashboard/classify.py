@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 import param
 
+from explorer.dashboard.asking import Asked
 from explorer.dashboard.background import Desk
 from explorer.dashboard.export import Export, export
 from explorer.dashboard.palette import class_shape
@@ -31,10 +32,11 @@ class ClassesPanel(Piece):
     undo = param.String()
     advice = param.String()
     borderline = param.Boolean()
+    study = param.Dict(default=None, allow_None=True, doc="Progress and result, in words.")
 
     def __init__(self, state: State, desk: Desk, **params: Any) -> None:
         super().__init__(state, desk, **params)
-        watched = ["classes", "active", "selection", "focus", "steps", "learned"]
+        watched = ["classes", "active", "selection", "focus", "steps", "learned", "asked"]
         state.param.watch(self._update, watched)
         self._update()
 
@@ -52,7 +54,14 @@ class ClassesPanel(Piece):
 
     def do_show(self, place: str) -> None:
         """Show the class's labels, or what to label next."""
-        self.state.place = place
+        if place == "borderline":
+            self.state.suggest()
+        else:
+            self.state.place = place
+
+    def do_count(self) -> None:
+        """How much of the class is there? Begin its study, or go on with it."""
+        self.state.count()
 
     def do_undo(self) -> None:
         """Take the last thing back."""
@@ -95,6 +104,7 @@ class ClassesPanel(Piece):
             undo=state.steps[-1].said if state.steps else "",
             advice=advice(state),
             borderline=state.scores is not None,
+            study=_study_words(state.asked) if _is_of_active(state) else None,
         )
 
 
@@ -152,6 +162,19 @@ class ScorePanel(Piece):
         )
 
 
+def _is_of_active(state: State) -> bool:
+    return state.asked is not None and state.asked.class_ == state.active
+
+
+def _study_words(asked: Asked) -> dict[str, Any]:
+    return {
+        "progress": asked.progress,
+        "share": asked.share,
+        "result": asked.result,
+        "note": asked.note,
+    }
+
+
 def advice(state: State) -> str:  # noqa: PLR0911 - one sentence per situation
     """One or two sentences: what would help most now."""
     if not state.n_windows:
@@ -181,7 +204,7 @@ def advice(state: State) -> str:  # noqa: PLR0911 - one sentence per situation
             "other: a window goes to the class that it is most like."
         )
     if yes + no < 12:
-        return "“What to label next” shows the windows that would teach most: those at the border."
+        return "“What to label next” shows the windows that would teach most, and says why."
     return (
         "Move the threshold until what lies just above it sounds right, then export the detections."
     )

@@ -55,8 +55,10 @@ class Gallery(Piece):
         self._wanted: tuple[tuple[int, ...], str, str] = ((), "", "")
         self._per_page = 9
         self._put_away: np.ndarray[Any, Any] = np.zeros(0, dtype=np.int64)
-        state.param.watch(self._start_anew, ["place", "active", "similar", "selection"])
+        anew = ["place", "active", "similar", "selection", "suggested"]
+        state.param.watch(self._start_anew, anew)
         state.param.watch(self._update, ["learned", "classes", "ranking", "xy"])
+        state.param.watch(self._ask_on, ["asked"])
         state.param.watch(self._retheme, ["theme"])
         self._update()
 
@@ -69,8 +71,8 @@ class Gallery(Piece):
         self.state.judge([self._row(row)], judgement)  # type: ignore[arg-type]
 
     def do_focus(self, row: int) -> None:
-        """Another card is in focus; the map shows where it lies."""
-        self.state.focus = self._row(row)
+        """Another card is in focus; the map shows where it lies, but not in a study."""
+        self.state.focus = None if self.state.place == "study" else self._row(row)
 
     def do_like(self, row: int) -> None:
         """More like this one."""
@@ -81,8 +83,11 @@ class Gallery(Piece):
         self.state.undo()
 
     def do_place(self, place: str) -> None:
-        """Another tab."""
-        self.state.place = place
+        """Another tab; what to label next is found anew each time."""
+        if place == "borderline":
+            self.state.suggest()
+        else:
+            self.state.place = place
 
     def do_page(self, first: int) -> None:
         """Another page."""
@@ -159,6 +164,12 @@ class Gallery(Piece):
             self._tidy()
         self._update()
 
+    def _ask_on(self, *events: Any) -> None:
+        before, now = events[0].old, events[0].new
+        if before is None or now is None or not np.array_equal(before.rows, now.rows):
+            self.first = 0
+        self._update()
+
     def _tidy(self) -> None:
         """Put what has been judged out of the ranking's way; not while one looks at it."""
         judged = self.state.learned.judgements.get(self.state.active or "", {})
@@ -173,9 +184,9 @@ class Gallery(Piece):
         return rows[keep[rows]]
 
     def _shows(self, name: str) -> bool:
-        return {"selection": "selection", "similar": "similar", "active": self.state.place}.get(
-            name
-        ) == self.state.place
+        place = self.state.place
+        shown = {"selection": "selection", "similar": "similar", "suggested": "borderline"}
+        return (shown | {"active": place}).get(name) == place
 
     def _retheme(self, *_: Any) -> None:
         self.theme = self.state.theme
@@ -213,6 +224,7 @@ class Gallery(Piece):
             "selection": len(state.selection),
             "similar": None,
             "borderline": None,
+            "study": None,
             "unsure": 0 if active is None else len(active.unsure),
             "labelled": judged,
         }
@@ -222,6 +234,9 @@ class Gallery(Piece):
             "selection": True,
             "similar": state.similar is not None,
             "borderline": state.place == "borderline",
+            "study": state.asked is not None
+            and active is not None
+            and state.asked.class_ == active.name,
             "unsure": active is not None,
             "labelled": active is not None,
         }
@@ -234,8 +249,10 @@ class Gallery(Piece):
         value: float | None = None
         if scores is not None:
             value = float(scores[position])
-        elif state.scores is not None:
+        elif state.scores is not None and state.place != "study":
+            # Who knows the score hears what is expected.
             value = float(state.scores[row])
+        suggested = state.suggested if state.place == "borderline" else None
         when = facts.when(row)
         return {
             "row": row,
@@ -249,4 +266,5 @@ class Gallery(Piece):
             "iso": when.isoformat(timespec="milliseconds") if when else "",
             "score": value,
             "judgement": state.judgement(row),
+            "reason": "" if suggested is None else suggested.reasons.get(row, ""),
         }

@@ -5,7 +5,7 @@ Pure functions of a collection; they may run in a thread, and they change nothin
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -94,17 +94,6 @@ def assign(learned: Learned, thresholds: Mapping[str, float]) -> NDArray[np.int1
 def rank(scores: NDArray[np.float32]) -> Rows:
     """Rows by score, best first, ties by lower row."""
     return np.argsort(-scores, kind="stable").astype(np.int64)
-
-
-def borderline(
-    scores: NDArray[np.float32], threshold: float, judged: Iterable[int], k: int = 120
-) -> Rows:
-    """Up to ``k`` windows nearest the threshold that nobody has judged: what to label next."""
-    distance = np.abs(scores - threshold)
-    done = list(judged)
-    distance[done] = np.inf
-    left = min(k, max(0, len(distance) - len(done)))
-    return np.argsort(distance, kind="stable")[:left].astype(np.int64)
 
 
 def typical(collection: Collection, rows: Rows, k: int, run: str | None) -> Rows:

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import param
 
+from explorer.dashboard.asking import Asked, Suggested, begin_study, look, many, suggest
 from explorer.dashboard.facts import WindowFacts, clock, gather
 from explorer.dashboard.learning import (
     Judgement,
     Learned,
     Rows,
     assign,
-    borderline,
     learn,
     rank,
     spread,
@@ -48,7 +48,7 @@ MOST_EXAMPLES_AT_ONCE = 60
 SIMILAR = 300
 
 COLOURS_BY = ["class", "score", "site", "hour"]
-PLACES = ["sample", "ranked", "selection", "similar", "borderline", "unsure", "labelled"]
+PLACES = ["sample", "ranked", "selection", "similar", "borderline", "study", "unsure", "labelled"]
 
 Runner = Callable[[Callable[[], Any], Callable[[Any], None], str], None]
 
@@ -88,6 +88,8 @@ class State(param.Parameterized):
     trust: Any = param.ClassSelector(class_=Trust, doc="How well classes are found, when known.")
     ranking: Any = param.Array(doc="All rows by the active class's score, best first.")
     similar: Any = param.ClassSelector(class_=Similar, default=None, allow_None=True)
+    suggested: Any = param.ClassSelector(class_=Suggested, default=None, allow_None=True)
+    asked: Any = param.ClassSelector(class_=Asked, default=None, allow_None=True)
     place: Any = param.Selector(default="sample", objects=PLACES, doc="What the gallery shows.")
     colour_by: Any = param.Selector(default="class", objects=COLOURS_BY)
     theme: Any = param.Selector(default="light", objects=["light", "dark"])
@@ -122,6 +124,7 @@ class State(param.Parameterized):
         self._styles: dict[str, int] = {}
         self._thresholds: dict[str, float] = {}
         self._asked = 0
+        self._looked = 0
         self._then: dict[str, Any] = {}
         self.facts: WindowFacts | None = facts
         if self.run is not None:
@@ -184,9 +187,9 @@ class State(param.Parameterized):
             return spread(self.xy, self.n_windows) if self.xy is not None else _no_rows()
         if place == "similar":
             return _no_rows() if self.similar is None else self.similar.rows
-        if place == "borderline":
-            judged = self.learned.judgements.get(self.active or "", {})
-            return _no_rows() if scores is None else borderline(scores, self.threshold, judged)
+        if place in ("borderline", "study"):
+            shown = self.suggested if place == "borderline" else self.asked
+            return shown.rows if shown is not None and shown.class_ == self.active else _no_rows()
         if place == "selection":
             rows = self.selection
             return rows if scores is None else rows[np.argsort(-scores[rows], kind="stable")]
@@ -247,6 +250,28 @@ class State(param.Parameterized):
         """Show what a search found."""
         self.param.update(similar=found, place="similar")
 
+    def suggest(self) -> None:
+        """Find the windows that would teach most about the active class, and show them."""
+        learned, name = self.learned, self.active
+        if name is None or name not in learned.classes:
+            raise ParameterError("give the class an example first: then there is more to suggest")
+        self.background(
+            lambda: suggest(learned, name),
+            lambda found: self._show(found, "borderline", suggested=found),
+            "Looking for what would teach most",
+        )
+
+    def count(self) -> None:
+        """Begin or reopen the study of the active class, and show the windows it asks about."""
+        learned, name = self.learned, self.active
+        if name is None or name not in learned.classes:
+            raise ParameterError("give the class an example first: a study draws by its scores")
+        self.background(
+            lambda: look(begin_study(self.collection, learned, name)),
+            lambda found: self._show(found, "study", asked=found),
+            "Drawing windows",
+        )
+
     # --- judging ----------------------------------------------------------------------------
 
     def new_class_from_selection(self, name: str) -> None:
@@ -258,7 +283,7 @@ class State(param.Parameterized):
                 "nothing is selected: draw around some points on the map, or click a card, first"
             )
         self._style(name)
-        self._label(rows, name, "positive", f"{name} from {_windows(len(rows))}")
+        self._label(rows, name, "positive", f"{name} from {many(len(rows))}")
         self.refresh(active=name, place="ranked", selection=_no_rows())
 
     def judge(self, rows: Iterable[int], judgement: Judgement, name: str | None = None) -> None:
@@ -344,6 +369,29 @@ class State(param.Parameterized):
 
     # --- within -----------------------------------------------------------------------------
 
+    def _show(self, found: Suggested | Asked, place: str, **then: Any) -> None:
+        if found.class_ == self.active:  # or the person has gone on to another class
+            self.param.update(place=place, **then)
+
+    def _look_again(self) -> None:
+        """Show what the last answer did to the study."""
+        asked = self.asked
+        if asked is None or asked.class_ != self.active:
+            return
+
+        self._looked += 1
+        number = self._looked
+
+        def apply(found: Asked) -> None:
+            if (
+                number == self._looked
+                and self.asked is not None
+                and self.asked.class_ == self.active
+            ):
+                self.asked = found
+
+        self.background(lambda: look(asked.study, asked.rows), apply, "")
+
     def _apply(self, learned: Learned, **then: Any) -> None:
         classes = self._classes_now(learned)
         names = [c.name for c in classes]
@@ -354,18 +402,24 @@ class State(param.Parameterized):
         if learned.scores is not None and active in learned.classes:
             ranking = rank(learned.scores[:, learned.classes.index(active)])
         place = then.pop("place", self.place)
-        if not len(ranking) and place in ("ranked", "borderline"):
+        if active != self.active and place in ("borderline", "study"):
+            place = "ranked"
+        if not len(ranking) and place in ("ranked", "borderline", "study"):
             place = "sample"
         elif len(ranking) and place == "sample":
             place = "ranked"
         self.param.update(
             learned=learned, classes=classes, active=active, ranking=ranking, place=place, **then
         )
+        self._look_again()
 
     def _label(self, rows: Any, name: str, judgement: Judgement, said: str) -> None:
         self._remember(Step(said, tuple(self._write(rows, name, judgement))))
 
     def _write(self, rows: Any, name: str, judgement: Judgement) -> list[int]:
+        if self.place == "study" and self.asked is not None and self.asked.class_ == name:
+            answers: list[int] = self.asked.study.label(rows, judgement, who=self.user)
+            return answers
         return self.collection.label(
             rows, name, judgement, who=self.user, source="dashboard", run=self.run
         )
@@ -395,7 +449,3 @@ class State(param.Parameterized):
 
 def _no_rows() -> Rows:
     return np.zeros(0, dtype=np.int64)
-
-
-def _windows(count: int) -> str:
-    return f"{count} window" if count == 1 else f"{count:,} windows"

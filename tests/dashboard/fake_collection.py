@@ -33,6 +33,12 @@ class FakeClassifier:
         """Scores [n, n_classes]."""
         return self._scores
 
+    def next_to_label(self, n: int, *, class_: str) -> pd.DataFrame:
+        """As Classifier.next_to_label, as far as rows and reasons."""
+        scores = self._scores[:, self.classes.index(class_)]
+        rows = np.argsort(np.abs(scores - 0.5), kind="stable")[:n]
+        return pd.DataFrame({"reason": [f"unsure (score {scores[r]:.2f})" for r in rows]}, rows)
+
     def quality(self) -> pd.DataFrame:
         """As Classifier.quality: an AUC of .97 where examples are of several recordings."""
         recordings = [self._recordings.get(name, 1) for name in self.classes]
@@ -101,6 +107,11 @@ class FakeCollection:
         rows = [(self.run, "spectral", WINDOW_S, WINDOW_S, 1.0, 32, self._n)] if self.run else []
         names = ["run", "encoder", "window_s", "hop_s", "speed", "dimension", "windows"]
         return pd.DataFrame(rows, columns=names)
+
+    @property
+    def studies(self) -> pd.DataFrame:
+        """As Collection.studies."""
+        return pd.DataFrame({"name": [], "class": [], "run": [], "created_at": []})
 
     @property
     def left_out(self) -> pd.DataFrame:

@@ -128,13 +128,18 @@ def test_more_like_this_shows_the_nearest_windows_with_the_asked_one_first(state
     assert "0:21" in state.similar.title
 
 
-def test_the_borderline_holds_unjudged_windows_nearest_the_threshold(state):
+def test_what_to_label_next_stays_in_sight_while_it_is_judged(state):
     state.select(of_one_kind(state))
     state.new_class_from_selection("grunt")
-    rows = state.listing("borderline")
-    assert not set(rows) & set(state.active_class.positives)
-    distance = np.abs(state.scores[rows] - state.threshold)
-    assert (np.diff(distance) >= 0).all()
+    state.suggest()
+    assert state.place == "borderline"
+    rows = state.listing()
+    assert set(state.suggested.reasons.values()) == {"unsure"}
+    state.judge([int(rows[0])], "negative")
+    assert np.array_equal(state.listing(), rows)
+    state.select(of_one_kind(state, 1))
+    state.new_class_from_selection("pulse")
+    assert len(state.listing("borderline")) == 0
 
 
 def test_two_sessions_share_labels_but_not_what_they_look_at(fake):
@@ -169,15 +174,21 @@ def test_the_answer_to_an_earlier_gesture_does_not_overwrite_a_later_one(state):
     assert state.active_class.negatives == (100,)
 
 
-@pytest.mark.parametrize("action", ["judge", "new_class", "threshold", "select"])
+@pytest.mark.parametrize(
+    "action", ["judge", "new_class", "threshold", "select", "suggest", "count"]
+)
 def test_what_cannot_be_done_says_why(state, action):
-    with pytest.raises(ParameterError, match=r"class first|nothing is selected|is not one"):
+    with pytest.raises(
+        ParameterError, match=r"class first|class an example first|nothing is selected|is not one"
+    ):
         if action == "judge":
             state.judge([1], "positive")
         elif action == "new_class":
             state.new_class_from_selection("grunt")
         elif action == "threshold":
             state.set_threshold(0.3)
+        elif action in ("suggest", "count"):
+            getattr(state, action)()
         else:
             state.select([10**6])
 

@@ -74,7 +74,7 @@ export function render({model, view, el}) {
     next.replaceChildren(
       h('button', {class: 'primary wide new-class', disabled: n === 0, onclick: () => { naming = true; draw() }}, what),
       !model.borderline ? '' : h('button', {class: 'wide', onclick: () => send('show', {place: 'borderline'}),
-        title: 'Windows nearest the threshold that nobody has judged: each one teaches most'}, 'What to label next'))
+        title: 'Windows that nobody has judged and that would teach most, each with a reason'}, 'What to label next'))
   }
 
   function draw_foot() {
@@ -85,7 +85,15 @@ export function render({model, view, el}) {
       {label: 'Labels', note: 'CSV', value: ['labels', 'csv'], disabled: !model.classes.length},
       {label: 'Labels', note: 'Raven', value: ['labels', 'raven'], disabled: !model.classes.length},
     ], ([what, format]) => send('export', {what, format}))}, icon('export'), 'Export')
+    const study = model.study
     foot.replaceChildren(
+      study ? h('div', {class: 'study', title: study.note || null},
+        study.result && h('b', {}, study.result), h('small', {}, study.progress),
+        h('div', {class: 'bar', role: 'progressbar', 'aria-label': 'Answers', 'aria-valuemin': 0, 'aria-valuemax': 100,
+          'aria-valuenow': Math.round(study.share * 100)}, h('i', {style: {width: `${study.share * 100}%`}}))) : '',
+      model.borderline ? h('button', {class: 'wide much', onclick: () => send('count'),
+        title: 'Listen to windows drawn at random, without their scores: from your answers follows in what share of windows it is'},
+        'How much is there?') : '',
       h('button', {class: 'half', disabled: !model.undo, title: model.undo ? `Undo: ${model.undo} (z)` : 'Nothing to undo',
         onclick: () => send('undo')}, icon('undo'), 'Undo'), out)
   }
@@ -108,7 +116,7 @@ export function render({model, view, el}) {
   })
   let asked = false
   const soon = () => { if (!asked) { asked = true; requestAnimationFrame(() => { asked = false; if (!naming) draw(); else { draw_foot(); list.replaceChildren(...model.classes.map(row)) } }) } }
-  model.on(['classes', 'active', 'candidates', 'selected', 'undo', 'advice', 'borderline'], soon)
+  model.on(['classes', 'active', 'candidates', 'selected', 'undo', 'advice', 'borderline', 'study'], soon)
   draw()
   return root
 }

@@ -1,6 +1,6 @@
 // Right: what it sounds like. A card is a judgement: see it, hear it, say yes, no or unsure.
 
-const TABS = {sample: 'Sample', ranked: 'Ranked', selection: 'Selection', similar: 'Similar', borderline: 'Next to label',
+const TABS = {sample: 'Sample', ranked: 'Ranked', selection: 'Selection', similar: 'Similar', borderline: 'Next to label', study: 'Study',
   unsure: 'Unsure', labelled: 'Labelled'}
 const KEYS = [['j', 'k', 'next, previous'], ['space', 'play or stop'], ['y', 'n', 'u', 'yes, no, unsure'],
   ['z', 'undo'], ['m', 'more like this'], ['[', ']', 'previous, next page'], ['t', 'cards or table'], ['?', 'these keys']]
@@ -149,7 +149,7 @@ export function render({model, view, el}) {
     const node = h('article', {class: 'sound', 'data-row': c.row, tabindex: -1,
       onclick: () => set_focus(c.row, {scroll: false}), ondblclick: () => play(c.row)},
       h('div', {class: 'spectrogram waiting', onclick: () => { set_focus(c.row, {scroll: false}); play(c.row) }}, head()),
-      like_button(c), h('div', {class: 'words'}), h('div', {class: 'meter'}, h('i')),
+      like_button(c), h('div', {class: 'words'}), h('div', {class: 'reason'}), h('div', {class: 'meter'}, h('i')),
       h('div', {class: 'buttons'}, judges(c), play_button(c)))
     return node
   }
@@ -159,6 +159,9 @@ export function render({model, view, el}) {
     words.title = full(c)
     words.replaceChildren(h('b', {}, where(c)), h('span', {class: 'quiet time'}, c.time ? c.time.slice(0, 5) : c.at),
       c.score === null ? '' : h('span', {class: 'score'}, tiny(c.score)))
+    const reason = node.querySelector('.reason')
+    reason.textContent = c.reason
+    reason.hidden = !c.reason
     const meter = node.querySelector('.meter')
     meter.classList.toggle('none', c.score === null)
     meter.firstChild.style.width = `${Math.max(0, Math.min(1, c.score ?? 0)) * 100}%`
@@ -170,7 +173,7 @@ export function render({model, view, el}) {
       h('td', {class: 'n'}, count(c.n)), h('td', {}, play_button(c)),
       h('td', {class: 'num'}, c.score === null ? '' : tiny(c.score)),
       h('td', {}, c.site), h('td', {class: 'num'}, [c.day, c.time].filter(Boolean).join(' ')),
-      h('td', {class: 'rec', title: full(c)}, h('span', {}, c.recording)), h('td', {class: 'num'}, c.at),
+      h('td', {class: 'rec', title: full(c)}, h('span', {}, c.reason || c.recording)), h('td', {class: 'num'}, c.at),
       h('td', {class: 'acts'}, judges(c)))
     return node
   }
@@ -185,6 +188,7 @@ export function render({model, view, el}) {
       selection: [h('b', {}, many(model.total, 'sound')), 'selected'],
       similar: ['Most like', h('b', {}, model.like)],
       borderline: ['Next to label for', ...named],
+      study: ['Do you hear', ...named],
       unsure: ['Unsure about', ...named],
       labelled: ['Labels of', ...named],
     }[model.place] ?? []
@@ -206,7 +210,8 @@ export function render({model, view, el}) {
     ranked: ['No ranking yet', 'Make a class from a few sounds, and every other window is ranked by how much it is like them.'],
     unsure: ['Nothing unsure', 'Press u on a card that you cannot tell. Come back to it here, or show it to a colleague.'],
     labelled: ['No labels yet', 'Say yes or no to cards. Each of them is a label, kept with your name and the time.'],
-    borderline: ['Nothing left at the border', 'Every window near the threshold has been judged.'],
+    borderline: ['Nothing left to suggest', 'Every window that would teach more has been judged.'],
+    study: ['All answered', 'How much there is stands on the left. More answers would not narrow it to less than ±1 %.'],
     similar: ['Nothing searched yet', 'Press m on a card, or drop a sound file on the search field.'],
   }
   function draw() {
@@ -221,7 +226,7 @@ export function render({model, view, el}) {
       page.replaceChildren(h('div', {class: 'teach'}, h('b', {}, headline), h('p', {}, text)))
     } else if (table) {
       for (const c of model.cards) nodes.set(c.row, table_row(c))
-      page.replaceChildren(h('table', {}, h('thead', {}, h('tr', {}, ['', '', 'score', 'site', 'time', 'recording', 'at', ''].map(t => h('th', {class: t === 'recording' ? 'rec' : null}, t)))),
+      page.replaceChildren(h('table', {}, h('thead', {}, h('tr', {}, ['', '', 'score', 'site', 'time', model.place === 'borderline' ? 'why' : 'recording', 'at', ''].map((t, i) => h('th', {class: i === 5 ? 'rec' : null}, t)))),
         h('tbody', {}, [...nodes.values()])))
     } else {
       for (const c of model.cards) {
