@@ -90,7 +90,7 @@ def load(collection: Collection, name: str | Path) -> Classifier:
         calibrations=calibrating.from_json(said.get("calibration"), path),
         choice=None if choice is None else Choice.from_dict(choice),
         origin=Origin.from_metadata(said["origin"], path) if "origin" in said else None,
-        adaptation=_adaptation(said),
+        adaptation=_adaptation(said, path),
     )
 
 
@@ -115,7 +115,7 @@ def _of_elsewhere(collection: Collection, path: Path) -> Classifier:
         run=run,
         threshold=said.get("threshold"),
         origin=origin,
-        adaptation=_adaptation(said),
+        adaptation=_adaptation(said, path),
     )
 
 
@@ -130,9 +130,14 @@ def _checked(said: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
     return said
 
 
-def _adaptation(said: Mapping[str, Any]) -> Adaptation | None:
+def _adaptation(said: Mapping[str, Any], path: Path) -> Adaptation | None:
     described = said.get("adaptation")
-    return None if described is None else Adaptation.from_dict(described)
+    try:
+        return None if described is None else Adaptation.from_dict(described)
+    except (ParameterError, KeyError, TypeError, ValueError) as error:
+        raise CollectionError(
+            f"{path}: how it was adapted cannot be read ({error}); adapt the classifier again"
+        ) from error
 
 
 def _folder(collection: Collection) -> Path:

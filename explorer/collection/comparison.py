@@ -56,6 +56,8 @@ UNJUDGED_WINDOWS = 1000
 ESTIMATE_WINDOWS = 4000
 """Evenly spaced, that an estimate looks at."""
 NEIGHBOURS = 5
+NOTHING_MOVED = 0.01
+"""Of scores from 0 to 1: less is not worth a second classifier, and needs no label to be known."""
 SCORE_ROWS = 4096
 
 COLUMNS = ["class", "measure", "before", "after", "change", "low", "high", "positives", "basis"]
@@ -129,7 +131,7 @@ def compare(classifier: Classifier, *, seed: int = 0, progress: Progress = True)
         else:
             vectors = classifier.collection.embeddings(classifier.run).take(rows)
             guess = estimate(before, after, knn_graph(vectors, NEIGHBOURS))
-            found = _on_estimate(guess, judged)
+            found = _on_estimate(guess, judged, float(np.abs(after - before).max(initial=0)))
         report(1.0, "Compared")
     return found
 
@@ -286,7 +288,7 @@ def _about(wanted: int) -> str:
 # Without labels -----------------------------------------------------------------------------------
 
 
-def _on_estimate(guess: Estimate, judged: _Judged) -> Comparison:
+def _on_estimate(guess: Estimate, judged: _Judged, most_moved: float) -> Comparison:
     basis = "estimate without labels"
     share = zip(judged.classes, guess.prevalence_before, guess.prevalence_after, strict=True)
     rows = [(name, "mean score", float(before), float(after)) for name, before, after in share]
@@ -301,6 +303,9 @@ def _on_estimate(guess: Estimate, judged: _Judged) -> Comparison:
         ],
         columns=COLUMNS,
     )
+    if most_moved < NOTHING_MOVED:
+        why = f"Do not keep it: it changes nothing, as no score moves by {NOTHING_MOVED}."
+        return Comparison("do not keep", why, table, False, advised=False)
     found = advice(guess)
     if found.keep:
         why = "An estimate finds nothing that speaks against it, and cannot tell more"

@@ -271,6 +271,12 @@ def test_a_file_of_a_newer_program_is_refused(lagoon: Place, file: Path, tmp_pat
         lagoon[0].load_classifier(newer)
 
 
+def test_a_damaged_adaptation_is_refused_by_name(lagoon: Place, file: Path, tmp_path: Path) -> None:
+    damaged = rewrite(file, tmp_path / "damaged.safetensors", {"adaptation": {}}, without=())
+    with pytest.raises(CollectionError, match=r"damaged\.safetensors.*adapt the classifier again"):
+        lagoon[0].load_classifier(damaged)
+
+
 # Evidence -----------------------------------------------------------------------------------------
 
 
@@ -296,6 +302,7 @@ def test_where_nothing_has_changed_the_advice_is_not_to_keep_it(reef: Place, fil
     again = explorer.open(collection.path.parent / "again.collection", collection.path / "../audio")
     again.embed(Listener(), progress=False)
     adapted = again.load_classifier(file).adapt(progress=False)
+    assert "it changes nothing" in adapted.comparison(progress=False).sentence
     label((again, reef[1]), np.arange(again.n_windows()))
     found = adapted.comparison(progress=False)
     assert found.verdict == "do not keep"
