@@ -91,16 +91,18 @@ def look(study: Study, showing: Any = ()) -> Asked:
     rows = shown if stays else _next(study, WITHIN)
     whole = progress.answered + more.total
     if more.total:
-        counted = f"{many(progress.answered)} answered; {more.total:,} more reach ±1 %"
+        counted = (
+            f"{many(progress.answered)} answered; {more.total:,} more reach ±1\N{NO-BREAK SPACE}%"
+        )
     else:
-        counted = f"{many(progress.answered)} answered: known to ±1 %"
+        counted = f"{many(progress.answered)} answered: known to ±1\N{NO-BREAK SPACE}%"
     return Asked(
         study,
         rows,
         progress.answered / max(1, whole),
         counted,
         f"In {percent(estimate.value)} % of windows, between {percent(estimate.low)} and "
-        f"{percent(estimate.high)} %",
+        f"{percent(estimate.high)}\N{NO-BREAK SPACE}%",
         estimate.message,
     )
 

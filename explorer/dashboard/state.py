@@ -383,11 +383,7 @@ class State(param.Parameterized):
         number = self._looked
 
         def apply(found: Asked) -> None:
-            if (
-                number == self._looked
-                and self.asked is not None
-                and self.asked.class_ == self.active
-            ):
+            if number == self._looked and found.class_ == self.active:
                 self.asked = found
 
         self.background(lambda: look(asked.study, asked.rows), apply, "")

@@ -131,6 +131,23 @@ def test_everything_can_be_done_from_the_keyboard(page, served):
     assert page.get_by_role("dialog", name="Keys").get_by_text("more like this").is_visible()
 
 
+def test_a_study_is_answered_blind(page, served):
+    page.goto(served)
+    page.locator("article.sound").first.click()
+    make_class(page, "snap")
+    page.get_by_role("button", name="What to label next").click()
+    reasons = re.compile("unsure|likely|new kind")
+    page.locator("article.sound .reason", has_text=reasons).first.wait_for()
+    page.get_by_role("button", name="How much is there?").click()
+    page.get_by_role("tab", name="Study").and_(page.locator("[aria-selected=true]")).wait_for()
+    said = page.locator(".study small")
+    before = said.inner_text()
+    assert "windows answered" in before
+    assert page.locator("article.sound .score").count() == 0
+    page.keyboard.press("n")
+    page.locator(".study small", has_not_text=before).wait_for()
+
+
 def test_names_are_text_and_never_markup(page, served):
     hostile = '<img src=x onerror="window.hurt = 1">'
     page.goto(served)
