@@ -38,7 +38,6 @@ from explorer.classify.diversity import (
     utility,
 )
 from explorer.errors import ParameterError
-from explorer.space.blocks import as_numpy
 
 Strategy = Literal["explore", "margin", "random", "top", "target"]
 STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
@@ -175,34 +174,28 @@ def _explore(
     likely = highest if scores.shape[1] == 1 else (scores / best).max(axis=1)
     size = max(POOL, 10 * n)
     ranked = _smallest(-likely, free, size if sites is None else len(free))
-    pool = _with_every_site(ranked, sites, size)
-    vectors = unit(_taken(embeddings, pool))
-    finite = np.isfinite(vectors).all(axis=1)
-    pool, vectors = pool[finite], vectors[finite]
-    compared = _smallest(-highest, done, MOST_COMPARED)
-    others = unit(_taken(embeddings, compared)) if len(compared) else vectors[:0]
-    others = others[np.isfinite(others).all(axis=1)]
+    pool, vectors = _finite(embeddings, _with_every_site(ranked, sites, size))
+    _, known = _finite(embeddings, _smallest(-highest, done, MOST_COMPARED))
 
     # Counted over all batches, so that the shares hold for batches of one, too.
     n_likely = int((len(done) + n) * LIKELY_SHARE) - int(len(done) * LIKELY_SHARE)
     first = thinned(vectors, likely[pool] / likely[pool].max(initial=1e-9), n_likely)
-    reasons = [f"likely a call (score {highest[row]:.2f})" for row in pool[first]]
+    rows = pool[first]
+    reasons = [f"likely a call (score {highest[row]:.2f})" for row in rows]
 
-    left = np.setdiff1d(np.arange(len(pool)), first)
-    doubt = entropy(scores[pool[left]])
-    distance = distance_to(vectors[left], np.concatenate([others, vectors[first]]))
+    known = np.concatenate([known, vectors[first]])
+    pool, vectors = np.delete(pool, first), np.delete(vectors, first, axis=0)
     weight = ENTROPY_WEIGHT + (ENTROPY_LATER - ENTROPY_WEIGHT) * min(1.0, len(done) / LATER)
-    worth = utility(doubt, distance, entropy_weight=weight)
-    where = None if sites is None else sites[pool[left]]
-    n_sites = 1 if where is None else len(np.unique(where))
-    even = -(-SITE_PARTS * (n - n_likely) // max(n_sites, 1))
-    second = thinned(vectors[left], worth, n - len(first), groups=where, most_of_group=even)
-    from_distance = worth - weight * doubt
+    doubt = entropy(scores[pool])
+    worth = utility(doubt, distance_to(vectors, known), entropy_weight=weight)
+    where = None if sites is None else sites[pool]
+    n_sites = 1 if where is None else max(1, len(np.unique(where)))
+    part = -(-SITE_PARTS * (n - n_likely) // n_sites)
+    second = thinned(vectors, worth, n - len(first), groups=where, most_of_group=part)
     for at in second:
-        unheard = from_distance[at] >= weight * doubt[at]
-        why = "new kind of sound" if unheard else "unsure"
-        reasons.append(f"{why} (score {highest[pool[left][at]]:.2f})")
-    return Proposals(pool[np.concatenate([first, left[second]])], tuple(reasons))
+        why = "unsure" if weight * doubt[at] > worth[at] / 2 else "new kind of sound"
+        reasons.append(f"{why} (score {highest[pool[at]]:.2f})")
+    return Proposals(np.concatenate([rows, pool[second]]), tuple(reasons))
 
 
 def _with_every_site(ranked: Rows, sites: Rows | None, n: int) -> Rows:
@@ -256,13 +249,16 @@ def _site_numbers(sites: ArrayLike, n_windows: int) -> Rows:
     return np.asarray(numbers, dtype=np.int64)
 
 
-def _taken(embeddings: Embeddings, rows: Rows) -> NDArray[np.generic]:
-    """Some rows of embeddings of any kind, without reading the others."""
-    if isinstance(embeddings, torch.Tensor):
-        return as_numpy(embeddings[torch.from_numpy(rows)])
-    if not isinstance(embeddings, np.ndarray) and isinstance(embeddings, Takes):
-        return np.asarray(embeddings.take(rows))
-    return np.asarray(embeddings)[rows]
+def _finite(embeddings: Embeddings, rows: Rows) -> tuple[Rows, Floats]:
+    """Those of ``rows`` whose embedding is finite, and these brought to length one."""
+    if not isinstance(embeddings, np.ndarray | torch.Tensor) and isinstance(embeddings, Takes):
+        vectors = unit(embeddings.take(rows))
+    elif isinstance(embeddings, torch.Tensor):
+        vectors = unit(embeddings[torch.from_numpy(rows)])
+    else:
+        vectors = unit(np.asarray(embeddings)[rows])
+    finite = np.isfinite(vectors).all(axis=1)
+    return rows[finite], vectors[finite]
 
 
 def _smallest(values: Floats, rows: Rows, n: int) -> Rows:
