@@ -118,12 +118,8 @@ class Curvature:
 
     Attributes
     ----------
-    rows
-        ``[n, dimension]``, with a column of ones if there is an intercept.
-    targets, weights
-        ``[n]``.
-    logits
-        Of the rows, ``[n]``.
+    targets, weights, logits
+        Of the rows that are asked about, ``[n]``; so are the others.
     leverage
         How much of the curve each row makes up at its own place, from 0 to 1, ``[n]``.
     reach
@@ -132,7 +128,6 @@ class Curvature:
         ``A^-1 x`` of each row, ``[n, dimension]``.
     """
 
-    rows: Values
     targets: Values
     weights: Values
     logits: Values
@@ -148,6 +143,8 @@ class Curvature:
         coefficients: ArrayLike,
         penalties: ArrayLike,
         weights: ArrayLike | None = None,
+        *,
+        first: int | None = None,
     ) -> Curvature:
         """Measure the curvature at the optimum.
 
@@ -155,8 +152,12 @@ class Curvature:
         ----------
         penalties
             One number, or one for each coefficient (0 for an intercept that is not penalised).
+        rows
+            ``[n, dimension]``, with a column of ones if there is an intercept.
         weights
             What each row counts, 1 by default.
+        first
+            Ask only about so many rows, the first ones.
 
         Raises
         ------
@@ -176,9 +177,11 @@ class Curvature:
                 "the regression has no single optimum (its classes can be parted, or there are "
                 "more coefficients than rows, and nothing is penalised); give a penalty"
             ) from error
-        solved = cho_solve(factor, x.T).T
-        reach = np.einsum("nd,nd->n", x, solved)
-        return cls(x, y, counts, logits, bend * reach, reach, solved)
+        asked = slice(0, first)
+        solved = cho_solve(factor, x[asked].T).T
+        reach = np.einsum("nd,nd->n", x[asked], solved)
+        own = (y[asked], counts[asked], logits[asked])
+        return cls(*own, bend[asked] * reach, reach, solved)
 
     @property
     def residuals(self) -> Values:
@@ -192,15 +195,19 @@ class Curvature:
         """
         return self.logits + self.weights * self.residuals * self.reach / (1 - self.leverage)
 
-    def change(self, rows: ArrayLike, *, newton: bool = True) -> Values:
-        """How each other row's logit changes when a row is taken away, ``[m, n]``.
+    def moves(self, *, newton: bool = True) -> Values:
+        """How the coefficients change when each row is taken away, ``[n, dimension]``.
 
         Without ``newton``, to first order: of less use, at the same cost.
         """
         step = self.weights * self.residuals
         if newton:
             step = step / (1 - self.leverage)
-        return (np.asarray(rows, np.float64) @ self.solved.T) * step
+        return step[:, None] * self.solved
+
+    def change(self, rows: ArrayLike, *, newton: bool = True) -> Values:
+        """How the logits of other rows change when each row is taken away, ``[m, n]``."""
+        return np.asarray(rows, np.float64) @ self.moves(newton=newton).T
 
 
 def trak(

@@ -10,6 +10,15 @@ import numpy as np
 import pytest
 import torch
 
+from explorer.classify.background import Background
+from explorer.classify.centroid import METHODS, SPREAD, NearestCentroid
+from explorer.classify.evidence import (
+    contributions,
+    expected_gap,
+    explain,
+    left_out,
+    suspects,
+)
 from explorer.classify.influence import (
     Curvature,
     centroid_left_out,
@@ -17,7 +26,10 @@ from explorer.classify.influence import (
     takeuchi,
     trak,
 )
+from explorer.classify.labelled import Labelled
 from explorer.classify.logistic import solve
+from explorer.classify.probe import Probe
+from explorer.classify.training import Problem, Training
 from explorer.errors import ParameterError
 
 
@@ -166,3 +178,153 @@ def test_the_gap_is_not_identifiable_with_few_examples_and_hardly_a_penalty():
 def test_without_a_single_optimum_there_is_no_curvature():
     with pytest.raises(ParameterError, match="no single optimum"):
         Curvature.of(np.ones((2, 3)), [0, 1], np.zeros(3), 0.0)
+
+
+# Real classifiers ---------------------------------------------------------------------------------
+
+
+class Place:
+    """Windows of a place with two sounds in them, and labels of every kind there is."""
+
+    def __init__(self) -> None:
+        rng = np.random.default_rng(0)
+        self.windows = rng.exponential(1, (400, 24)).astype(np.float32)
+        self.windows[:40] += rng.random(24) * 4
+        self.windows[40:80] += rng.random(24) * 4
+        rows = [0, 1, 2, 3, 40, 41, 42, 90, 91, 92, 200]
+        truth = np.full((len(rows), 3), np.nan, np.float32)
+        truth[0:4, 0] = truth[4:7, 1] = 1
+        truth[3, 1] = 1  # two classes in one window
+        truth[7:10, 0] = truth[[2, 8], 1] = 0  # refused
+        truth[10, 2] = 1  # the only example of its class
+        self.labelled = Labelled(("grunt", "boat", "rain"), self.windows[rows], truth)
+        self.background = Background.fit(self.windows)
+
+    def centroid(self, labelled: Labelled | None = None, method: str = "relative"):
+        labelled = labelled or self.labelled
+        return NearestCentroid.fit(
+            labelled.examples(),
+            negatives=labelled.negatives(),
+            background=self.background,
+            method=method,  # type: ignore[arg-type]
+        )
+
+    def without(self, row: int) -> Labelled:
+        rest = np.delete(np.arange(len(self.labelled)), row)
+        return self.labelled.take(rest, np.flatnonzero(self.labelled.positive[rest].any(axis=0)))
+
+
+@pytest.fixture(scope="module")
+def place() -> Place:
+    return Place()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_centroid_without_an_example_is_the_one_fitted_without_it(place, method):
+    model = place.centroid(method=method)
+    windows = place.background.prepare(place.windows)
+    full, scores = model.similarities(windows), left_out(model, place.labelled)
+    for column, name in enumerate(place.labelled.classes):
+        found = contributions(model, place.labelled, windows, name)
+        assert found.shape == (400, 11)
+        for row in range(11):
+            refitted = place.centroid(place.without(row), method)
+            if name not in refitted.classes:
+                assert np.isnan(found[:, row]).all()
+                assert np.isnan(scores[row, column])
+                continue
+            at = refitted.classes.index(name)
+            change = full[:, column] - refitted.similarities(windows)[:, at]
+            np.testing.assert_allclose(found[:, row], change, atol=2e-5)
+            own = refitted.similarities(place.labelled.rows[[row]])[0, at]
+            if method == "relative":
+                own = 1 / (1 + np.exp((float(model.midpoint[column]) - own) / SPREAD))
+            assert scores[row, column] == pytest.approx(own, abs=2e-3)  # a float16 in between
+
+
+def test_a_probe_without_an_example_is_close_to_the_one_solved_without_it(place):
+    labelled, background = place.labelled.take(np.arange(10), np.arange(2)), place.background
+    probe = Probe.fit(labelled, background=background, training=Training(penalty=1.0))
+    problem = Problem.of(labelled, background, probe.training)
+    found = contributions(probe, labelled, place.windows, "grunt")
+    for row in range(10):
+        counts = problem.weights.clone()
+        counts[:, row] = 0
+        given = (problem.features, problem.targets, counts)
+        refit = solve(*given, penalty=1.0)[0]
+        before = solve(*given[:2], problem.weights, penalty=1.0)[0]
+        vectors = background.transform(place.windows).double()
+        change = (vectors @ (before - refit)[:-1] + (before - refit)[-1]).numpy()
+        assert np.corrcoef(found[:, row], change)[0, 1] > 0.99
+        assert np.abs(found[:, row] - change).max() < 0.2 * np.abs(change).max() + 1e-3
+
+
+def test_examples_speak_for_their_class_and_others_against_it(place):
+    for model in (place.centroid(), Probe.fit(place.labelled, background=place.background)):
+        why = explain(model, place.labelled, place.windows[5], "grunt", most=3)
+        assert why.supports[0][0] in {0, 1, 2, 3}
+        assert len(why.supports) == 3
+        values = [value for _, value in why.supports]
+        assert values == sorted(values, reverse=True)
+        assert all(value < 0 for _, value in why.contradicts)
+        assert "Of 4 examples of grunt" in why.sentence
+    only = explain(place.centroid(), place.labelled, place.windows[5], "rain")
+    assert only.supports[0][0] == 10
+    assert only.sentence == "There is a single example of rain so far."
+
+
+def test_a_swapped_label_is_suspected_and_the_reason_given(place):
+    rows = np.concatenate([place.windows[:8], place.windows[40:48]])
+    truth = np.full((16, 2), np.nan, np.float32)
+    truth[:8, 0] = truth[8:, 1] = 1
+    truth[3] = [np.nan, 1]  # a grunt that was labelled a boat
+    labelled = Labelled(("grunt", "boat"), rows, truth)
+    for model in (place.centroid(labelled), Probe.fit(labelled, background=place.background)):
+        found = suspects(model, labelled)
+        assert found[0].row == 3
+        assert found[0].class_ == "boat"
+        assert found[0].doubt > 0.5
+        assert re.match(r"Labelled boat, but it is like grunt \(0\.\d+\)", found[0].reason)
+        assert len(found) <= 2
+
+
+def test_a_refused_window_of_the_class_is_suspected(place):
+    rows = place.windows[:9]
+    truth = np.array([[1]] * 8 + [[0]], np.float32)
+    labelled = Labelled(("grunt",), rows, truth)
+    found = suspects(place.centroid(labelled), labelled)
+    assert [suspect.row for suspect in found] == [8]
+    assert not any(suspect.is_example for suspect in found)
+    assert "Refused as grunt" in found[0].reason
+
+
+def test_the_gap_of_a_few_shot_probe_is_told_from_examples_left_out(place):
+    labelled = place.labelled.take(np.arange(10), np.arange(2))
+    probe = Probe.fit(labelled, background=place.background)
+    gap = expected_gap(probe)["grunt"]
+    assert np.isnan(gap.takeuchi)
+    assert "one example alone" in gap.reason
+    assert gap.left_out > 0
+    # Against refits without each window in turn:
+    problem = Problem.of(labelled, place.background, probe.training)
+    counts = problem.weights[0].repeat(10, 1)
+    counts[torch.arange(10), torch.arange(10)] = 0
+    refits = solve(problem.features, problem.targets[0].repeat(10, 1), counts, penalty=0.1)
+    logits = (problem.features[:10] * refits[:, :-1]).sum(dim=1) + refits[:, -1]
+    targets = problem.targets[0, :10]
+    loss = (torch.nn.functional.softplus(logits) - targets * logits).mean()
+    assert gap.loss + gap.left_out == pytest.approx(float(loss), rel=0.2)
+
+
+def test_a_classifier_of_other_windows_is_refused(place):
+    model = place.centroid()
+    with pytest.raises(ParameterError, match="not made of these"):
+        left_out(model, place.without(0))
+    with pytest.raises(ParameterError, match="no class 'whale'"):
+        contributions(model, place.labelled, place.windows, "whale")
+    bent = Probe.fit(place.labelled, background=place.background, training=Training(hidden_units=1))
+    with pytest.raises(ParameterError, match="without hidden units"):
+        explain(bent, place.labelled, place.windows[0], "grunt")
+    elsewhere = Background.fit(place.windows[100:]).prepare(place.windows)
+    with pytest.raises(ParameterError, match="another geometry"):
+        contributions(model, place.labelled, elsewhere, "grunt")
