@@ -181,7 +181,10 @@ def _explore(
     n_likely = int((len(done) + n) * LIKELY_SHARE) - int(len(done) * LIKELY_SHARE)
     first = thinned(vectors, likely[pool] / likely[pool].max(initial=1e-9), n_likely)
     rows = pool[first]
-    reasons = [f"likely a call (score {highest[row]:.2f})" for row in rows]
+    reasons = [
+        f"{'likely a call' if highest[row] >= 0.5 else 'best guess'} (score {highest[row]:.2f})"
+        for row in rows
+    ]
 
     known = np.concatenate([known, vectors[first]])
     pool, vectors = np.delete(pool, first), np.delete(vectors, first, axis=0)

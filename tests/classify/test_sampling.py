@@ -147,6 +147,8 @@ def test_a_batch_holds_likely_calls_and_something_else_and_says_which():
     assert len(likely) == 6
     assert all("new kind of sound" in reason or "unsure" in reason for reason in found.reasons[6:])
     assert (scores[found.rows[:6]] > 0.55).all()
+    silent = next_to_label(rows, scores / 4, [0], 10)
+    assert silent.reasons[0] == f"best guess (score {scores[silent.rows[0]] / 4:.2f})"
     # The likely ones are not all of the kind that is known.
     assert len(set(found.rows[:6] // 10)) >= 2
 
