@@ -15,12 +15,10 @@ from numpy.typing import NDArray
 from explorer.classify import kinds
 from explorer.classify.calibration import Calibration
 from explorer.classify.choice import Choice
-from explorer.classify.detections import merge_windows
 from explorer.classify.kinds import Model
 from explorer.classify.labelling_plan import PER_BIN
 from explorer.collection import calibrating
 from explorer.collection.results import Detections
-from explorer.collection.windows import moments
 from explorer.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -30,6 +28,7 @@ if TYPE_CHECKING:
     from explorer.collection.comparison import Comparison
     from explorer.collection.counts import GroupBy
     from explorer.collection.learning import Apart
+    from explorer.collection.reasons import Evidence, Suspects
     from explorer.collection.study import Study
     from explorer.collection.suggestions import Suggestions
     from explorer.collection.transfer import Adaptation, Origin, Progress
@@ -162,42 +161,9 @@ class Classifier:
             Sorted by recording, start and class. A calibrated classifier adds ``probability``: that
             the best window of the detection holds the class.
         """
-        scores = self.scores()
-        rows, columns = np.nonzero(scores >= threshold)
-        if class_ is not None:
-            keep = columns == self.column(class_)
-            rows, columns = rows[keep], columns[keep]
-        index = self.collection.index(self.run)
-        table = pd.DataFrame(
-            {
-                "recording_id": index.recording_id[rows],
-                "start_s": index.start_s[rows],
-                "end_s": index.end_s[rows],
-                "class": np.asarray(self.classes, dtype=object)[columns],
-                "score": scores[rows, columns],
-            }
-        )
-        found = merge_windows(table, gap_s=gap_s) if merge else table.assign(windows=1)
-        recordings = index.recordings.loc[found["recording_id"].to_numpy()]
-        found = pd.DataFrame(
-            {
-                "recording": recordings["recording"].to_numpy(dtype=object),
-                "start_s": found["start_s"].to_numpy(),
-                "end_s": found["end_s"].to_numpy(),
-                "class": found["class"].to_numpy(dtype=object),
-                "score": found["score"].to_numpy(),
-                "windows": found["windows"].to_numpy(),
-                "site": recordings["site"].to_numpy(dtype=object),
-                "started_at": moments(
-                    recordings["started_at"].tolist(), found["start_s"].to_numpy()
-                ),
-            }
-        )
-        if self.calibrations:
-            chances = calibrating.probabilities(self.calibrations, found["class"], found["score"])
-            found.insert(found.columns.get_loc("score") + 1, "probability", chances)
-        ordered = found.sort_values(["recording", "start_s", "class"], ignore_index=True)
-        return Detections.of(ordered, self.collection)
+        from explorer.collection.detecting import detections  # noqa: PLC0415
+
+        return detections(self, threshold, merge=merge, gap_s=gap_s, class_=class_)
 
     def counts(
         self,
@@ -309,11 +275,55 @@ class Classifier:
         DataFrame
             Indexed by class: examples, negatives, recordings (or sites), auc (mean of the ROC-AUC
             against labelled windows and against unlabelled ones), average_precision (among
-            labelled windows), and a note on what could not be estimated.
+            labelled windows), and a note on what could not be estimated. For a probe also gap, by
+            which its cross-entropy is expected to be higher on new windows than on its own
+            (Takeuchi's criterion; not a number where it is not identifiable), and gap_left_out,
+            the same from leaving out each window.
         """
         from explorer.collection.trust import quality  # noqa: PLC0415
 
         return quality(self, apart=apart)
+
+    def evidence(self, row: int, class_: str | None = None, *, most: int = 3) -> Evidence:
+        """Which labelled windows most support, and most contradict, a detection.
+
+        Parameters
+        ----------
+        row
+            The window that was detected.
+        class_
+            As what; None for the class with the highest score.
+        most
+            How many of each.
+
+        Returns
+        -------
+        Evidence
+            A table that plays, with signed contributions. They are exact for a centroid, and one
+            Newton step for a probe; see `explorer.classify.evidence`.
+
+        Examples
+        --------
+        >>> grunts.evidence(found.index[0])                 # doctest: +SKIP
+        """
+        from explorer.collection.reasons import evidence  # noqa: PLC0415
+
+        return evidence(self, row, class_, most=most)
+
+    def suspects(self, *, more_than: float = 0.5) -> Suspects:
+        """Labels that the others disagree with, the most doubtful first, with reasons; to play.
+
+        Each window is scored as if it had not been labelled. Listen to it again before changing
+        anything: a rare kind of call may be right, and alone.
+
+        Parameters
+        ----------
+        more_than
+            Least doubt, from 0 to 1. Examples that are like nothing else have at most 0.5.
+        """
+        from explorer.collection.reasons import suspects  # noqa: PLC0415
+
+        return suspects(self, more_than=more_than)
 
     def next_to_label(
         self,

@@ -1,4 +1,9 @@
-"""How far a classifier can be trusted, class by class, told from recordings that were left out."""
+"""How far a classifier can be trusted, class by class.
+
+First of all that is told from recordings that were left out. A probe adds what Takeuchi's criterion
+expects it to lose on new windows (`explorer.classify.evidence.expected_gap`); with few examples
+that is not identifiable, and said to be so.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +14,10 @@ import pandas as pd
 
 from explorer.classify.centroid import NearestCentroid
 from explorer.classify.choice import MOST_CLASSES, Kind, held_out
+from explorer.classify.evidence import expected_gap
 from explorer.classify.probe import Probe
 from explorer.collection.learning import Apart, Judged
+from explorer.collection.reasons import model_here
 from explorer.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -40,14 +47,23 @@ def quality(classifier: Classifier, *, apart: Apart = "recording") -> pd.DataFra
         },
         index=pd.Index(labelled.classes, name="class"),
     )
-    return table.assign(
-        note=[
-            _note(int(examples), count, auc, precision, apart)
-            for examples, count, auc, precision in zip(
-                table["examples"], groups, table["auc"], table["average_precision"], strict=True
-            )
+    notes = [
+        _note(int(examples), count, auc, precision, apart)
+        for examples, count, auc, precision in zip(
+            table["examples"], groups, table["auc"], table["average_precision"], strict=True
+        )
+    ]
+    model = model_here(classifier)
+    if isinstance(model, Probe) and model.hidden is None:
+        gaps = list(expected_gap(model).values())
+        table = table.assign(
+            gap=[gap.takeuchi for gap in gaps], gap_left_out=[gap.left_out for gap in gaps]
+        )
+        unknown = [
+            f"Its gap is not identifiable: {gap.reason}." if gap.reason else "" for gap in gaps
         ]
-    )
+        notes = [" ".join(filter(None, pair)) for pair in zip(notes, unknown, strict=True)]
+    return table.assign(note=notes)
 
 
 def _usual_kind(classifier: Classifier) -> Kind:
