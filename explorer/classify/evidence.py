@@ -76,6 +76,9 @@ def contributions(
     if isinstance(model, Probe):
         ((bend, _),) = _curvatures(model, [column])
         moves = torch.from_numpy(bend.moves()).float()
+        of_class = labelled.positive[:, column]
+        if of_class.sum() == 1:
+            moves[torch.from_numpy(of_class)] = torch.nan
         geometry = home = model.background or Background.plain(model.dimension)
 
         def one(block: Windows) -> torch.Tensor:

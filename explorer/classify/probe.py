@@ -159,36 +159,21 @@ class Probe:
         return self.weight.shape[1]
 
     def logits(self, embeddings: Corpus | Prepared) -> NDArray[np.float32]:
-        """What the weights make of each window, classes apart.
+        """How far each window is on the class's side, from minus to plus infinity.
 
         Returns
         -------
-        float32 ``[n, n_classes]``, minus infinity where the embedding is not finite.
+        float32 ``[n, n_classes]``, of which `scores` is the sigmoid; minus infinity where the
+        embedding is not finite.
         """
-        if isinstance(embeddings, Prepared):
-            if self.training.method == "converged":
-                return self.on(embeddings.background)._on_prepared(embeddings)
-            if embeddings.source is None:
-                raise ParameterError(
-                    "the agile probe needs the embeddings themselves, and these were prepared from "
-                    "an iterator; prepare an array, or score the embeddings"
-                )
-            embeddings = embeddings.source
-        home = self.background or Background.plain(self.dimension)
-
-        def one(block: Block) -> NDArray[np.float32]:
-            rows = as_float32(block[1])
-            finite = torch.isfinite(rows).all(dim=1, keepdim=True)
-            if self.training.method == "converged":
-                rows = home.transform(rows)
-            result = self._on_vectors(torch.where(finite, rows, 0.0))
-            return cast("NDArray[np.float32]", torch.where(finite, result, -torch.inf).numpy())
-
-        empty = np.zeros((0, len(self.classes)), np.float32)
-        return np.concatenate([empty, *in_order(one, iterate_blocks(embeddings, READ_ROWS))])
+        apart = self._apart(embeddings)
+        if self.training.method != "converged":
+            return apart
+        competing = compete(torch.from_numpy(apart), together(self.labelled))
+        return cast("NDArray[np.float32]", competing.numpy())
 
     def scores(self, embeddings: Corpus | Prepared) -> NDArray[np.float32]:
-        """Score every window for every class: the sigmoid of its logit, after competition.
+        """Score every window for every class: the sigmoid of its logit.
 
         Parameters
         ----------
@@ -201,8 +186,6 @@ class Probe:
         float32 ``[n, n_classes]`` in [0, 1], 0 where the embedding is not finite.
         """
         logits = torch.from_numpy(self.logits(embeddings))
-        if self.training.method == "converged":
-            logits = compete(logits, together(self.labelled))
         return cast("NDArray[np.float32]", logits.sigmoid().numpy())
 
     def predict(
@@ -283,6 +266,30 @@ class Probe:
             hidden=Hidden(tensors["fan_in"], tensors["fan_out"]) if "fan_in" in tensors else None,
             metadata=about["metadata"],
         )
+
+    def _apart(self, embeddings: Corpus | Prepared) -> NDArray[np.float32]:
+        """Logits before classes compete, minus infinity where the embedding is not finite."""
+        if isinstance(embeddings, Prepared):
+            if self.training.method == "converged":
+                return self.on(embeddings.background)._on_prepared(embeddings)
+            if embeddings.source is None:
+                raise ParameterError(
+                    "the agile probe needs the embeddings themselves, and these were prepared from "
+                    "an iterator; prepare an array, or score the embeddings"
+                )
+            embeddings = embeddings.source
+        home = self.background or Background.plain(self.dimension)
+
+        def one(block: Block) -> NDArray[np.float32]:
+            rows = as_float32(block[1])
+            finite = torch.isfinite(rows).all(dim=1, keepdim=True)
+            if self.training.method == "converged":
+                rows = home.transform(rows)
+            result = self._on_vectors(torch.where(finite, rows, 0.0))
+            return cast("NDArray[np.float32]", torch.where(finite, result, -torch.inf).numpy())
+
+        empty = np.zeros((0, len(self.classes)), np.float32)
+        return np.concatenate([empty, *in_order(one, iterate_blocks(embeddings, READ_ROWS))])
 
     def _on_vectors(self, vectors: torch.Tensor) -> torch.Tensor:
         """Logits of vectors that are where the weights are, ``[n, n_classes]``."""

@@ -268,9 +268,9 @@ def test_examples_speak_for_their_class_and_others_against_it(place):
         assert values == sorted(values, reverse=True)
         assert all(value < 0 for _, value in why.contradicts)
         assert "Of 4 examples of grunt" in why.sentence
-    only = explain(place.centroid(), place.labelled, place.windows[5], "rain")
-    assert only.supports[0][0] == 10
-    assert only.sentence == "There is a single example of rain so far."
+        only = explain(model, place.labelled, place.windows[5], "rain")
+        assert only.supports[0][0] == 10
+        assert only.sentence == "There is a single example of rain so far."
 
 
 def test_a_swapped_label_is_suspected_and_the_reason_given(place):
