@@ -14,6 +14,7 @@ from explorer.dashboard.palette import class_shape
 from explorer.dashboard.pictures import WIDE, Pictures
 from explorer.dashboard.piece import Piece, asset
 from explorer.dashboard.state import PLACES, State
+from explorer.dashboard.why import Why, explain
 from explorer.errors import ExplorerError, ParameterError
 
 MOST_PER_PAGE = 60
@@ -77,6 +78,20 @@ class Gallery(Piece):
     def do_like(self, row: int) -> None:
         """More like this one."""
         self.state.search_like(self._row(row))
+
+    def do_why(self, row: int) -> None:
+        """Tell which labels speak for a window's score, and which against it."""
+        learned, name, row = self.state.learned, self.state.active or "", self._row(row)
+        if self.state.place == "study":
+            raise ParameterError("in a study nothing is told of a window before it is answered")
+        self.desk.run(lambda: explain(learned, row, name), self._tell_why, "")
+
+    def _tell_why(self, why: Why) -> None:
+        proofs = [
+            self._card(proof.row, 0) | {"label": proof.label, "weight": proof.weight}
+            for proof in why.proofs
+        ]
+        self.tell(kind="why", row=why.row, proofs=proofs, sentence=why.sentence)
 
     def do_undo(self) -> None:
         """Take the last thing back."""

@@ -67,7 +67,6 @@ def test_a_study_is_answered_blind_and_tells_how_much_there_is(state, desk, gall
             continue
         send(gallery, "judge", row=unheard[0], judgement="negative")
     assert state.notice is None
-    assert panel.study["result"].endswith("%")
     assert " % of windows, between " in panel.study["result"]
     sources = set(state.collection.labels()["source"])
     assert f"study:{state.asked.study.name}" in sources
@@ -88,3 +87,31 @@ def test_a_study_is_gone_on_with_and_not_begun_twice(state, desk):
 
 def test_shares_are_told_as_precisely_as_they_are_worth():
     assert [percent(share) for share in (0, 0.00004, 0.0312, 0.5)] == ["0", "0.004", "3.1", "50"]
+
+
+def test_why_shows_the_labels_that_speak_for_a_window_and_against_it(state, gallery):
+    gallery.sent = []
+    gallery._send_msg = gallery.sent.append
+    state.judge([int(state.ranking[-1])], "negative")
+    likely = next(int(row) for row in state.ranking if state.judgement(int(row)) is None)
+    send(gallery, "why", row=likely)
+    (told,) = gallery.sent
+    assert told["row"] == likely
+    labels = {proof["row"]: proof["label"] for proof in told["proofs"]}
+    assert set(labels) <= set(state.active_class.positives) | set(state.active_class.negatives)
+    assert labels[told["proofs"][0]["row"]] == "hum"
+    assert told["proofs"][0]["weight"] > 0
+
+
+def test_of_an_only_example_no_weight_is_made_up(state, gallery):
+    gallery.sent = []
+    gallery._send_msg = gallery.sent.append
+    state.remove_example([1])
+    send(gallery, "why", row=5)
+    assert [proof["weight"] for proof in gallery.sent[0]["proofs"]] == [None]
+
+
+def test_in_a_study_nothing_is_told_of_a_window(state, gallery):
+    state.count()
+    send(gallery, "why", row=5)
+    assert "in a study" in state.notice.text

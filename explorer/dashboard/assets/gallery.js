@@ -3,7 +3,7 @@
 const TABS = {sample: 'Sample', ranked: 'Ranked', selection: 'Selection', similar: 'Similar', borderline: 'Next to label', study: 'Study',
   unsure: 'Unsure', labelled: 'Labelled'}
 const KEYS = [['j', 'k', 'next, previous'], ['space', 'play or stop'], ['y', 'n', 'u', 'yes, no, unsure'],
-  ['z', 'undo'], ['m', 'more like this'], ['[', ']', 'previous, next page'], ['t', 'cards or table'], ['?', 'these keys']]
+  ['z', 'undo'], ['m', 'more like this'], ['w', 'why this score?'], ['[', ']', 'previous, next page'], ['t', 'cards or table'], ['?', 'these keys']]
 
 export function render({model, view, el}) {
   const send = sender(model, view)
@@ -15,18 +15,21 @@ export function render({model, view, el}) {
   const hints = h('div', {class: 'hints', 'aria-hidden': 'true'})
   const audio = h('audio', {preload: 'auto'})
   const help = h('div', {class: 'help', role: 'dialog', 'aria-label': 'Keys', hidden: true})
+  const why = h('div', {class: 'why', role: 'dialog', 'aria-label': 'Why', hidden: true})
   const root = h('section', {class: 'card panel', 'aria-label': 'Sounds'},
-    h('header', {}, title, tools), tabs, page, h('footer', {}, hints, paging), help, audio)
+    h('header', {}, title, tools), tabs, page, why, h('footer', {}, hints, paging), help, audio)
 
-  const pictures = new Map(), asked = new Set(), sounds = new Map(), nodes = new Map()
+  const pictures = new Map(), asked = new Set(), sounds = new Map(), nodes = new Map(), proofs = new Map()
   let view_drawn = ''
   let focus = null, playing = null, wish = null, tick = 0
 
   // --- pictures ----------------------------------------------------------------------------
   const key = () => `${model.preset}/${model.theme}`
   function show_picture(row) {
-    const node = nodes.get(row), picture = pictures.get(`${row} ${key()}`)
-    if (!node) return
+    const picture = pictures.get(`${row} ${key()}`)
+    for (const node of [nodes.get(row), proofs.get(row)]) if (node) frame_picture(node, picture)
+  }
+  function frame_picture(node, picture) {
     const frame = node.querySelector('.spectrogram')
     frame.classList.toggle('waiting', !picture)
     if (!picture) return
@@ -43,7 +46,7 @@ export function render({model, view, el}) {
   }
   const head = () => h('div', {class: 'playhead'})
   function ask_pictures() {
-    const rows = model.cards.map(c => c.row).filter(row => !pictures.has(`${row} ${key()}`))
+    const rows = [...new Set([...proofs.keys(), ...model.cards.map(c => c.row)])].filter(row => !pictures.has(`${row} ${key()}`))
     if (rows.length) send('pictures', {rows, preset: model.preset, theme: model.theme})
   }
 
@@ -66,7 +69,7 @@ export function render({model, view, el}) {
     playing = null
   }
   function mark_playing(on) {
-    const node = nodes.get(playing)
+    const node = proofs.get(playing) ?? nodes.get(playing)
     cancelAnimationFrame(tick)
     if (!node) return
     node.classList.toggle('playing', on)
@@ -100,6 +103,7 @@ export function render({model, view, el}) {
       node.tabIndex = r === row ? 0 : -1
     }
     if (row === null) return
+    if (!why.hidden && row !== why_of) ask_why(row)
     if (scroll) nodes.get(row)?.scrollIntoView({block: 'nearest'})
     if (tell) { clearTimeout(telling); telling = setTimeout(() => send('focus', {row}), 60) }
   }
@@ -132,6 +136,43 @@ export function render({model, view, el}) {
       button.setAttribute('aria-pressed', String(button.dataset.says === judgement)))
   }
 
+  // --- why: the labels that speak for and against the sound in focus ------------------------------
+  let why_of = null
+  function ask_why(row) {
+    if (!model.target || model.place === 'study') { close_why(); return }
+    why_of = row
+    send('why', {row})
+  }
+  function close_why() { why.hidden = true; why_of = null; proofs.clear() }
+  const weighed = x => x < 0.01 ? Number(x.toPrecision(1)).toString().replace(/^0/, '') : score(x)
+  // Never over the card that it speaks of.
+  function place_why() {
+    const card = nodes.get(why_of)?.getBoundingClientRect(), room = page.getBoundingClientRect()
+    why.classList.toggle('up', Boolean(card) && card.top > room.top + room.height / 2)
+  }
+  function show_why(message) {
+    if (message.row !== why_of) return
+    proofs.clear()
+    const most = Math.max(1e-9, ...message.proofs.map(p => Math.abs(p.weight ?? 0)))
+    for (const p of message.proofs) {
+      const against = p.weight !== null && p.weight < 0
+      proofs.set(p.row, h('button', {class: against ? 'proof against' : 'proof', title: full(p), onclick: () => play(p.row),
+        'aria-label': `${against ? 'against' : 'for'}: ${where(p)} ${p.time || p.at}`},
+        h('div', {class: 'spectrogram waiting'}, head()),
+        h('span', {class: 'line'}, h('b', {}, where(p))), h('span', {class: 'line quiet'}, h('span', {}, p.label)),
+        h('span', {class: 'line'}, h('span', {class: 'quiet'}, p.time ? p.time.slice(0, 5) : p.at),
+          h('span', {class: 'weight'}, p.weight === null ? '' : `${against ? '−' : '+'}${weighed(Math.abs(p.weight))}`)),
+        h('div', {class: 'meter'}, h('i', {style: {width: `${Math.abs(p.weight ?? most) / most * 100}%`}}))))
+    }
+    why.replaceChildren(h('header', {}, h('h2', {}, 'Why?'), h('small', {}, message.sentence),
+      h('button', {class: 'bare', 'aria-label': 'Close', title: 'Close (w)', onclick: close_why}, icon('close', 12))),
+      h('div', {class: 'proofs'}, [...proofs.values()]))
+    why.hidden = false
+    place_why()
+    for (const row of proofs.keys()) show_picture(row)
+    ask_pictures()
+  }
+
   // --- cards and rows ----------------------------------------------------------------------
   const where = c => c.site || c.recording.split('/').pop()
   const full = c => [c.recording, `at ${c.at}`, c.iso].filter(Boolean).join('\n')
@@ -145,11 +186,14 @@ export function render({model, view, el}) {
   const like_button = c => h('button', {class: 'like', 'aria-label': 'More like this', title: 'more like this (m)',
     onclick: event => { event.stopPropagation(); send('like', {row: c.row}) }}, icon('like', 13))
 
+  const why_button = c => h('button', {class: 'like ask', 'aria-label': 'Why this score?', title: 'why this score? (w)',
+    onclick: event => { event.stopPropagation(); set_focus(c.row, {scroll: false}); ask_why(c.row) }}, 'why?')
+
   function card(c) {
     const node = h('article', {class: 'sound', 'data-row': c.row, tabindex: -1,
       onclick: () => set_focus(c.row, {scroll: false}), ondblclick: () => play(c.row)},
       h('div', {class: 'spectrogram waiting', onclick: () => { set_focus(c.row, {scroll: false}); play(c.row) }}, head()),
-      like_button(c), h('div', {class: 'words'}), h('div', {class: 'reason'}), h('div', {class: 'meter'}, h('i')),
+      why_button(c), like_button(c), h('div', {class: 'words'}), h('div', {class: 'reason'}), h('div', {class: 'meter'}, h('i')),
       h('div', {class: 'buttons'}, judges(c), play_button(c)))
     return node
   }
@@ -162,6 +206,7 @@ export function render({model, view, el}) {
     const reason = node.querySelector('.reason')
     reason.textContent = c.reason
     reason.hidden = !c.reason
+    node.querySelector('.ask').hidden = !model.target || c.score === null
     const meter = node.querySelector('.meter')
     meter.classList.toggle('none', c.score === null)
     meter.firstChild.style.width = `${Math.max(0, Math.min(1, c.score ?? 0)) * 100}%`
@@ -239,7 +284,7 @@ export function render({model, view, el}) {
       for (const c of model.cards) show_picture(c.row)
       slide(before)
     }
-    if (!nodes.has(playing)) stop(); else if (playing !== null) mark_playing(!audio.paused)
+    if (!nodes.has(playing) && !proofs.has(playing)) stop(); else if (playing !== null) mark_playing(!audio.paused)
     const rows = model.cards.map(c => c.row)
     const view_now = `${model.place}/${model.target?.name ?? ''}/${model.like}`
     if (view_now !== view_drawn) { view_drawn = view_now; if (nodes.size && focus !== null) land ??= 'first' }
@@ -248,6 +293,7 @@ export function render({model, view, el}) {
     if (land) { focus = land === 'first' ? rows[0] : rows.at(-1); land = null }
     if (!rows.includes(focus)) focus = rows[0] ?? null
     set_focus(focus, {scroll: false, tell: was !== null && focus !== null && focus !== was})
+    if (!why.hidden && (!model.target || model.place === 'study' || focus === null)) close_why()
     if (!table) ask_pictures()
     draw_paging()
   }
@@ -316,10 +362,11 @@ export function render({model, view, el}) {
       u: () => focus !== null && judge(focus, 'unsure', true),
       z: () => send('undo'),
       m: () => focus !== null && send('like', {row: focus}),
+      w: () => why.hidden ? focus !== null && ask_why(focus) : close_why(),
       t: () => send('look', {look: model.look === 'table' ? 'cards' : 'table'}),
       '[': () => model.first > 0 && turn(model.first - model.cards.length),
       ']': () => model.first + model.cards.length < model.total && turn(model.first + model.cards.length),
-      '?': () => show_help(), Escape: help.hidden ? null : () => show_help(false),
+      '?': () => show_help(), Escape: !help.hidden ? () => show_help(false) : why.hidden ? null : close_why,
     }[event.key]
     if (!act) return
     event.preventDefault(); event.stopPropagation()
@@ -339,6 +386,7 @@ export function render({model, view, el}) {
   model.on('remove', () => { listens?.removeEventListener('keydown', on_key); stop(); for (const url of sounds.values()) URL.revokeObjectURL(url) })
 
   model.on('msg:custom', message => {
+    if (message.kind === 'why') show_why(message)
     if (message.kind === 'sound') keep_sound(message.row, message.data)
     if (message.kind === 'picture') {
       pictures.set(`${message.row} ${message.key}`, message)
