@@ -83,7 +83,11 @@ def classify(
     if model.choice is not None:
         typer.echo(model.choice.sentence, err=True)
     if quality:
-        typer.echo(model.quality().round(3).to_string(na_rep="-"), err=True)
+        table = model.quality()
+        typer.echo(table.drop(columns="note").round(3).to_string(na_rep="-"), err=True)
+        for name, note in table["note"].items():
+            if note:
+                typer.echo(f"{name}: {note}", err=True)
     if threshold is None:
         threshold = model.threshold if model.threshold is not None else 0.5
     if save is not None:
@@ -122,8 +126,9 @@ def next_(
     opened = open_old(collection)
     model = classifier_of(opened, classifier, kind, run)
     found = model.next_to_label(n, strategy=strategy.value, class_=class_, target=target, seed=seed)
-    sites = found["site"].nunique()
-    said = f"{len(found)} windows to label, the most worthwhile first, from {sites} sites"
+    said = f"{len(found)} windows to label, the most worthwhile first"
+    if (sites := found["site"].nunique()) > 1:
+        said += f", from {sites} sites"
     if found.empty:
         typer.echo("Every window is labelled already.")
     elif out is None:
@@ -133,7 +138,7 @@ def next_(
     else:
         found.write(out)
         typer.echo(
-            f"{said}, are in {out}: fill in the column judgement with yes, no or unsure, and take "
+            f"{said}, written to {out}: fill in the column judgement with yes, no or unsure, and take "
             f'them in with: explorer import "{collection}" "{out}" --who NAME'
         )
 
