@@ -138,8 +138,8 @@ def next_(
     else:
         found.write(out)
         typer.echo(
-            f"{said}, written to {out}: fill in the column judgement with yes, no or unsure, and take "
-            f'them in with: explorer import "{collection}" "{out}" --who NAME'
+            f"{said}, written to {out}: fill in the column judgement with yes, no or unsure, and "
+            f'take them in with: explorer import "{collection}" "{out}" --who NAME'
         )
 
 
