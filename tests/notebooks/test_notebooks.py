@@ -36,6 +36,13 @@ def own_encoder(folder: Path) -> str:
     return "\n".join(text_of(cell) for cell in cells)
 
 
+@pytest.fixture(scope="module")
+def numbers(folder: Path) -> str:
+    """All that the third notebook showed."""
+    cells = run(folder, "03_numbers.ipynb")
+    return "\n".join(text_of(cell) + text_of(cell, "text/html") for cell in cells)
+
+
 def run(folder: Path, name: str) -> list[nbformat.NotebookNode]:
     """Run a notebook and give its code cells with what they gave."""
     notebook = nbformat.read(folder / "notebooks" / name, as_version=4)
@@ -114,3 +121,22 @@ def test_own_encoders_search_beside_the_others_one_from_a_package_too(own_encode
     assert set(found) == {"spectral", "tiny_ear", "loudness"}
     assert int(found["tiny_ear"]) >= 10  # what it learnt in seconds; chance is two
     assert int(found["loudness"]) < int(found["tiny_ear"])
+
+
+def test_numbers_come_with_an_interval_that_holds_the_truth(numbers):
+    low, high = map(float, re.search(r"density: [\d.]+ \(([\d.]+) to ([\d.]+)\)", numbers).groups())
+    truth = float(re.search(r"the truth: ([\d.]+)", numbers)[1])
+    assert low <= truth <= high
+    assert high - low < 0.1  # of 60 answers; nothing at all would be known with 1
+
+
+def test_numbers_say_what_was_chosen_and_what_to_do_next(numbers):
+    assert re.search(r"A nearest centroid\. On recordings left out its mean AUC is [\d.]+", numbers)
+    assert "likely a call" in numbers
+    assert re.search(r"label \d+ more", numbers)
+
+
+def test_an_adapted_classifier_is_not_worse_and_says_how_to_be_sure(numbers):
+    before, after = map(float, re.search(r"before ([\d.]+), adapted ([\d.]+)", numbers).groups())
+    assert after >= before - 0.01
+    assert re.search(r"Label about \d+ windows", numbers)
