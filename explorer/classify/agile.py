@@ -14,6 +14,8 @@ from typing import Literal
 import torch
 from torch.nn.functional import softplus
 
+from explorer.space.parallel import in_order
+
 Loss = Literal["bce", "hinge"]
 
 WEAK_WEIGHT = 0.05
@@ -64,6 +66,23 @@ def train(
     Trained
         The same input and seed give the same result.
     """
+    given = (rows, targets, known, unlabelled, start, weak_weight, loss, seed)
+    if rows.device.type != "cpu":
+        return _train(*given)
+    # In a thread that keeps to one core, as every step is small: see `explorer.cores`.
+    return next(in_order(lambda each: _train(*each), [given]))
+
+
+def _train(
+    rows: torch.Tensor,
+    targets: torch.Tensor,
+    known: torch.Tensor,
+    unlabelled: torch.Tensor | None,
+    start: torch.Tensor | None,
+    weak_weight: float,
+    loss: Loss,
+    seed: int,
+) -> Trained:
     # Random numbers come from the CPU, so that every device draws the same.
     random = torch.Generator().manual_seed(seed)
     shape = (rows.shape[1], targets.shape[1])

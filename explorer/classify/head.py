@@ -14,6 +14,7 @@ import torch
 from torch.nn.functional import gelu, softplus
 
 from explorer.pretrain.growth import grow, mean_norm
+from explorer.space.parallel import in_order
 
 HIDDEN_PENALTY = 30.0
 """Penalty on the weights of hidden units, by that of the linear ones. With 1 to 10 they learn the
@@ -85,6 +86,21 @@ def train(
     The linear weights as they are now, and the hidden units.
     """
     start = grown(features, targets, weights, linear, units=units)
+    given = (features, targets, weights, linear, start, penalty)
+    if features.device.type != "cpu":
+        return _train(*given)
+    # In a thread that keeps to one core, as every step is small: see `explorer.cores`.
+    return next(in_order(lambda each: _train(*each), [given]))
+
+
+def _train(
+    features: torch.Tensor,
+    targets: torch.Tensor,
+    weights: torch.Tensor,
+    linear: torch.Tensor,
+    start: Hidden,
+    penalty: float,
+) -> tuple[torch.Tensor, Hidden]:
     parts = [
         part.detach().clone(memory_format=torch.contiguous_format).requires_grad_()
         for part in (linear, start.fan_in, start.fan_out)
