@@ -184,6 +184,18 @@ def adapt(
 ) -> Adapted:
     """Adapt a classifier to a new place, from embeddings of that place without labels.
 
+    What to expect: with real sounds and made changes of place (another recorder, distance, noise of
+    another site, all three; BirdNET, linear probes, 75 cases, ``tests/benchmarks/adaptation.py``)
+    the source's mean cmAP of .783 became .791 by standardising alone ("adabn"). Trained after that,
+    "tent" and "nrc" reached .795, "notela" .794, "pseudo_label" .793, "dust" and "dropout_student"
+    .792, "shot" .791; the standard error of these gains is .001. Without standardising no method
+    gained more than .002, and "shot" and "pseudo_label" lost. Training the head too gained as much
+    on average, and harmed 9 to 25 % of the cases.
+
+    So "adabn" is the default: it brings most of the gain, at once, to any classifier. "notela" is
+    the next step: it was never worse than the source, and of the methods that gain most it is the
+    one that does not go astray with many windows or too fast a learning rate.
+
     Parameters
     ----------
     head
