@@ -193,8 +193,8 @@ def adapt(
     on average, and harmed 9 to 25 % of the cases.
 
     So "adabn" is the default: it brings most of the gain, at once, to any classifier. "notela" is
-    the next step: it was never worse than the source, and of the methods that gain most it is the
-    one that does not go astray with many windows or too fast a learning rate.
+    the next step: it was never worse than the source, and unlike "tent" it does not go astray with
+    many windows or too fast a learning rate.
 
     Parameters
     ----------
