@@ -170,3 +170,22 @@ def test_the_kind_that_is_chosen_is_never_much_worse_than_the_other(
             chosen.append(auto)
             other.append([centroid, probe])
     assert np.mean(chosen) >= np.mean(other, axis=0).max() - 0.002
+
+
+@pytest.mark.parametrize("kind", ["centroid", "probe"])
+def test_a_bird_labelled_as_another_is_suspected_first(
+    birds: tuple[Collection, pd.Series], kind: Kind
+) -> None:
+    collection, _ = birds
+    generator = np.random.default_rng(2)
+    drawn = draw_examples(birds, 4, generator)
+    examples = {name: [row for windows in of for row in windows] for name, of in drawn.items()}
+    suspected = []
+    for name, other in zip(list(examples)[:5], list(examples)[5:], strict=True):
+        mistaken = int(generator.choice(examples[name]))
+        wrong = dict(examples)
+        wrong[name] = [row for row in wrong[name] if row != mistaken]
+        wrong[other] = [*wrong[other], mistaken]
+        found = collection.classifier(wrong, kind=kind).suspects()
+        suspected.append(mistaken in found.index[:1])
+    assert np.mean(suspected) >= 0.8

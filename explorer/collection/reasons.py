@@ -102,5 +102,5 @@ def label_of(judged: Judged, number: int) -> str:
 
 def _reason(label: str, amount: float) -> str:
     if np.isnan(amount):
-        return f"the only example: {label}"
-    return f"{'supports' if amount > 0 else 'contradicts'} ({amount:+.3f}): {label}"
+        return f"the only example: labelled {label}"
+    return f"{'supports' if amount > 0 else 'contradicts'} ({amount:+.3f}): labelled {label}"
