@@ -69,10 +69,12 @@ class Judged:
         Raises
         ------
         ParameterError
-            If no example of a class has an embedding that is finite.
+            If a row is not there, or no example of a class is left, as embeddings are not finite or
+            judgements differ.
         """
         given = [*examples.values(), *negatives.values()]
         rows = np.unique(np.concatenate(given)).astype(np.int64)
+        collection.windows(rows[[0, -1]], run)  # refuses rows that are not there
         truth = np.full((len(rows), len(examples)), np.nan, np.float32)
         for column, name in enumerate(examples):
             yes = np.isin(rows, examples[name])
@@ -80,6 +82,12 @@ class Judged:
             truth[yes | no, column] = np.where(yes, np.where(no, 0.5, 1.0), 0.0)[yes | no]
         vectors = np.asarray(collection.embeddings(run).take(rows), dtype=np.float32)
         finite = np.isfinite(vectors).all(axis=1)
+        for name, judged in zip(examples, truth[finite].T, strict=True):
+            if not (judged > 0.5).any():
+                raise ParameterError(
+                    f"no example of {name!r} can be learnt from: their embeddings are not finite, "
+                    "or they are given as negatives as well; choose other windows"
+                )
         groups = _groups(collection, run, rows, apart)
         labelled = Labelled(tuple(examples), vectors[finite], truth[finite], groups[finite])
         return cls(rows[finite], labelled)
@@ -114,12 +122,12 @@ def _groups(
     collection: Collection, run: str, rows: WindowRows, apart: Apart
 ) -> NDArray[np.object_]:
     """The recording or the site of each window; a recording of no site is a site of its own."""
-    table = collection.windows(rows, run)
-    names = table["recording"].to_numpy(dtype=object)
+    index = collection.index(run)
+    names = index.recordings["recording"].to_numpy(dtype=object)[index.position[rows]]
     if apart == "recording":
         return names
-    known = [isinstance(site, str) and site != "" for site in table["site"]]
-    return np.where(known, table["site"].to_numpy(dtype=object), names)
+    sites = np.asarray(index.site[rows], dtype=object)
+    return np.where(sites == "", names, sites)
 
 
 def learn(

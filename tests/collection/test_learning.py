@@ -97,6 +97,17 @@ def test_what_is_not_known_is_refused(
         tones.classifier({"low": [0]}, **options)
 
 
+@pytest.mark.parametrize("row", [-1, 10_000])
+def test_a_window_that_is_not_there_is_refused(tones: Collection, row: int) -> None:
+    with pytest.raises(ParameterError, match="not there"):
+        tones.classifier({"low": [0, row]})
+
+
+def test_an_example_that_is_refused_as_well_is_no_example(tones: Collection) -> None:
+    with pytest.raises(ParameterError, match="negatives as well"):
+        tones.classifier({"low": [0]}, negatives={"low": [0]})
+
+
 def test_published_methods_can_be_asked_for(tones: Collection) -> None:
     examples = {name: windows_of(tones, name, 2) for name in PITCHES[:2]}
     for method in ("birb", "agile"):
