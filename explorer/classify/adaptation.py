@@ -189,12 +189,12 @@ def adapt(
     the source's mean cmAP of .783 became .791 by standardising alone ("adabn"). Trained after that,
     "tent" and "nrc" reached .795, "notela" .794, "pseudo_label" .793, "dust" and "dropout_student"
     .792, "shot" .791; the standard error of these gains is .001. Without standardising no method
-    gained more than .002, and "shot" and "pseudo_label" lost. Training the head too gained as much
-    on average, and harmed 9 to 25 % of the cases.
+    gained more than .002, and "shot" and "pseudo_label" lost. Training the head too gained no more,
+    and harmed 9 to 25 % of the cases.
 
     So "adabn" is the default: it brings most of the gain, at once, to any classifier. "notela" is
-    the next step: it was never worse than the source, and unlike "tent" it does not go astray with
-    many windows or too fast a learning rate.
+    the next step: in no case was it worse than the source by more than .005, and unlike "tent" it
+    does not go astray with many windows or too fast a learning rate.
 
     Parameters
     ----------
