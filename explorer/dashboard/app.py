@@ -26,6 +26,7 @@ from explorer.dashboard.map import MapView
 from explorer.dashboard.palette import theme_css
 from explorer.dashboard.pictures import Pictures
 from explorer.dashboard.piece import Piece, asset
+from explorer.dashboard.preview import Preview
 from explorer.dashboard.projecting import ensure_map
 from explorer.dashboard.state import State
 from explorer.dashboard.trust import Watch
@@ -160,7 +161,13 @@ def _places(state: State, desk: Desk, shared: Shared) -> Any:
         stylesheets=[asset("app.css")],
         **fill,
     )
-    classes = ClassesPanel(state, desk, **LEFT, **fill)
+    left = pn.Column(
+        ClassesPanel(state, desk, **fill),
+        Preview(state, desk, sizing_mode="stretch_width", margin=0),
+        stylesheets=[asset("app.css")],
+        **LEFT,
+        **fill,
+    )
     gallery = Gallery(
         state,
         desk,
@@ -170,7 +177,7 @@ def _places(state: State, desk: Desk, shared: Shared) -> Any:
     )
     _learn(state, desk)
     return pn.Row(
-        classes, middle, gallery, css_classes=["places"], stylesheets=[asset("app.css")], **fill
+        left, middle, gallery, css_classes=["places"], stylesheets=[asset("app.css")], **fill
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -128,15 +129,24 @@ class ScorePanel(Piece):
 
     def __init__(self, state: State, desk: Desk, **params: Any) -> None:
         super().__init__(state, desk, **params)
-        state.param.watch(self._update, ["classes", "active", "learned"])
-        state.param.watch(self._tell_trust, ["active", "learned", "trust"])
+        state.param.watch(self._update, ["classes", "active", "learned", "visiting"])
+        state.param.watch(self._tell_trust, ["active", "learned", "trust", "visiting"])
         self._update()
 
     def do_threshold(self, value: float) -> None:
         """Count windows from another score on."""
-        self.state.set_threshold(float(value))
+        visiting = self.state.visiting
+        if visiting is None:
+            self.state.set_threshold(float(value))
+        else:
+            threshold = float(np.clip(value, 0.0, 1.0))
+            self.state.visiting = replace(visiting, threshold=threshold)
 
     def _tell_trust(self, *_: Any) -> None:
+        visiting = self.state.visiting
+        if visiting is not None:  # its own labels are elsewhere
+            self.trust = {"text": visiting.title, "note": visiting.sentence, "outdated": False}
+            return
         trust = self.state.trust
         known = trust.by_class.get(self.state.active or "")
         self.trust = known and {
@@ -146,14 +156,23 @@ class ScorePanel(Piece):
         }
 
     def _update(self, *_: Any) -> None:
-        active, scores = self.state.active_class, self.state.scores
-        if active is None or scores is None:
+        active, visiting = self.state.active_class, self.state.visiting
+        scores = self.state.scores if visiting is None else visiting.scores
+        if scores is None:
             self.param.update(counts=[], yes=[], no=[], found=0)
             return
         # Not np.histogram: a score of exactly 1 belongs to the last bin, and this is quicker.
         bins = np.clip((scores * BINS).astype(np.int64), 0, BINS - 1)
+        counts = np.bincount(bins, minlength=BINS).tolist()
+        if visiting is not None:
+            found = int(np.count_nonzero(scores >= visiting.threshold))
+            self.param.update(
+                counts=counts, threshold=visiting.threshold, found=found, yes=[], no=[]
+            )
+            return
+        assert active is not None  # who has scores
         self.param.update(
-            counts=np.bincount(bins, minlength=BINS).tolist(),
+            counts=counts,
             threshold=active.threshold,
             found=active.found or 0,
             yes=[round(float(scores[row]), 4) for row in active.positives[:200]],

@@ -82,9 +82,10 @@ def colouring(state: State) -> Colouring:
         return Colouring("hour", code, (*HOUR_RAMP, none))
     if state.colour_by == "score":
         ramp = SCORE_RAMP[theme]
-        if state.scores is None:
+        scores = state.scores if state.visiting is None else state.visiting.scores
+        if scores is None:
             return Colouring("score", np.zeros(len(facts), dtype=np.int16), (none,))
-        steps = np.clip(state.scores * len(ramp), 0, len(ramp) - 1)
+        steps = np.clip(scores * len(ramp), 0, len(ramp) - 1)
         return Colouring("score", steps.astype(np.int16), ramp)
     styles = state.assigned()
     colours = [class_colour(i, theme) for i in range(int(styles.max(initial=-1)) + 1)]
@@ -99,13 +100,14 @@ def legend(state: State) -> list[list[str]]:
     if state.colour_by == "hour":
         return [[HOUR_RAMP[hour], f"{hour:02d} h"] for hour in (0, 3, 6, 9, 12, 15, 18, 21)]
     if state.colour_by == "score":
-        if state.scores is None:
+        visiting = state.visiting
+        if state.scores is None and visiting is None:
             return [[UNNAMED[theme], "no class has a score yet"]]
         ramp: Sequence[str] = SCORE_RAMP[theme]
         return [
             [ramp[0], "0"],
             *([colour, ""] for colour in ramp[1:-1]),
-            [ramp[-1], f"1  {state.active or ''}"],
+            [ramp[-1], f"1  {visiting.title if visiting else state.active or ''}"],
         ]
     used = _site_order(state)
     shown = [

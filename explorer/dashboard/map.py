@@ -62,7 +62,9 @@ class MapChrome(Piece):
         super().__init__(state, desk, **params)
         self.stop: Callable[[], None] = lambda: None
         self.start: Callable[[], None] = lambda: None
-        state.param.watch(self._update, ["colour_by", "selection", "theme", "xy", "active"])
+        state.param.watch(
+            self._update, ["colour_by", "selection", "theme", "xy", "active", "visiting"]
+        )
         state.param.watch(self._follow, ["progress", "busy"])
         self._update()
         self._follow()
@@ -125,7 +127,8 @@ class MapView(Viewer):
         if state.xy is not None:
             self._draw()
         state.param.watch(self._draw, ["xy"])
-        state.param.watch(self._recolour, ["colour_by", "theme", "learned", "classes", "active"])
+        coloured_by = ["colour_by", "theme", "learned", "classes", "active", "visiting"]
+        state.param.watch(self._recolour, coloured_by)
         state.param.watch(self._mark, ["selection", "focus", "theme"])
 
     def __panel__(self) -> Any:

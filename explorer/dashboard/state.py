@@ -36,6 +36,7 @@ from explorer.dashboard.records import (
     sound_classes,
 )
 from explorer.dashboard.trust import Trust
+from explorer.dashboard.visiting import Visit
 from explorer.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ class State(param.Parameterized):
     similar: Any = param.ClassSelector(class_=Similar, default=None, allow_None=True)
     suggested: Any = param.ClassSelector(class_=Suggested, default=None, allow_None=True)
     asked: Any = param.ClassSelector(class_=Asked, default=None, allow_None=True)
+    visiting: Any = param.ClassSelector(class_=Visit, default=None, allow_None=True)
     place: Any = param.Selector(default="sample", objects=PLACES, doc="What the gallery shows.")
     colour_by: Any = param.Selector(default="class", objects=COLOURS_BY)
     theme: Any = param.Selector(default="light", objects=["light", "dark"])
