@@ -58,7 +58,7 @@ def data_set(
         np.array([""] * len(rows), dtype=object),
     )
     labelled = Labelled(classes, rows.astype(np.float32), truth, np.array(groups, dtype=object))
-    return DataSet(name, encoder, labelled, windows, "recording", site)
+    return DataSet(name, encoder, labelled, windows, windows.vectors, "recording", site)
 
 
 def clusters(

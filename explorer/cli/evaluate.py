@@ -39,6 +39,7 @@ class Groups(StrEnum):
 class Unlabelled(StrEnum):
     """Where a background of unlabelled windows comes from."""
 
+    collection = "collection"
     own = "own"
     others = "others"
     none = "none"
@@ -213,8 +214,8 @@ def fewshot(
         Groups, typer.Option(help="What is kept apart; widest: sites if labels allow.")
     ] = Groups.recording,
     unlabelled: Annotated[
-        Unlabelled, typer.Option(help="Data sets whose unlabelled windows may be used.")
-    ] = Unlabelled.own,
+        Unlabelled, typer.Option(help="Whose windows may be used without labels.")
+    ] = Unlabelled.collection,
     measure: Annotated[Measure, typer.Option(help="What is printed.")] = Measure.auc,
     table: Table = None,
     device: Device = "auto",

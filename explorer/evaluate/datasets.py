@@ -28,7 +28,7 @@ from explorer.evaluate.mfcc import MfccEncoder
 if TYPE_CHECKING:
     from explorer.collection.collection import Collection
     from explorer.collection.vectors import Vectors
-    from explorer.space.blocks import Block
+    from explorer.space.blocks import Block, Corpus
 
 Groups = Literal["recording", "site", "widest", "none"]
 GROUPS: tuple[Groups, ...] = ("recording", "site", "widest", "none")
@@ -62,8 +62,13 @@ class Windows:
 
     def take(self, positions: NDArray[np.integer]) -> NDArray[np.float32]:
         """Embeddings of some of these windows, float32 ``[len(positions), dimension]``."""
-        rows = self.vectors.take(self.rows[positions])
-        return rows if self.scale is None else (rows - self.scale[0]) / self.scale[1]
+        return self.scaled(self.vectors.take(self.rows[positions]))
+
+    def scaled(self, rows: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Embeddings of the run as these windows give theirs."""
+        if self.scale is None:
+            return np.asarray(rows, dtype=np.float32)
+        return np.asarray((rows - self.scale[0]) / self.scale[1], dtype=np.float32)
 
     def blocks(self, rows_per_block: int = 4096) -> Iterator[Block]:
         """Yield ``(first, embeddings)`` from the first of these windows to the last."""
@@ -83,6 +88,18 @@ class Windows:
 
 
 @dataclass(frozen=True, eq=False)
+class Around:
+    """All windows of the run of some windows, brought to their scale."""
+
+    windows: Windows
+
+    def blocks(self, rows_per_block: int = 4096) -> Iterator[Block]:
+        """Yield ``(first, embeddings)`` from the first window of the run to the last."""
+        for first, rows in self.windows.vectors.blocks(rows_per_block):
+            yield first, self.windows.scaled(rows)
+
+
+@dataclass(frozen=True, eq=False)
 class DataSet:
     """Sounds of one place or study, as one encoder hears them.
 
@@ -93,7 +110,9 @@ class DataSet:
     labelled
         The items: embeddings, what they are of, and their groups. None where nothing is labelled.
     windows
-        All windows of the place, labelled or not: what a background is learnt from.
+        Its windows, labelled or not.
+    around
+        Embeddings of all windows of the collection that holds it: what a background is learnt from.
     groups
         What is kept apart: ``"recording"``, ``"site"``, or ``"none"``: every item by itself.
     item_site
@@ -104,6 +123,7 @@ class DataSet:
     encoder: str
     labelled: Labelled | None
     windows: Windows
+    around: Corpus
     groups: Groups
     item_site: Names | None = None
 
@@ -223,20 +243,22 @@ def _whole(labels: pd.DataFrame, duration_s: pd.Series) -> bool:
 def _data_set(
     name: str, collection: Collection, run: str, windows: Windows, said: _Said, groups: Groups
 ) -> DataSet:
+    around: Corpus = collection.embeddings(run)
     if len(windows) and collection.catalogue.runs()[run].encoder == MfccEncoder.name:
         windows = windows.standardised()
+        around = Around(windows)
     title = _title(collection, run)
     vectors = windows.take(said.rows)
     finite = np.isfinite(vectors).all(axis=1)
     first, embeddings, truth = _joined(said.item[finite], vectors[finite], said.truth[finite])
     there = (truth == 1).any(axis=0)
     if not there.any():
-        return DataSet(name, title, None, windows, groups)
+        return DataSet(name, title, None, windows, around, groups)
     rows = said.rows[finite][first]
     kept, of_item = _groups(windows, rows, truth == 1, groups)
     classes = tuple(one for one, has in zip(said.classes, there, strict=True) if has)
     labelled = Labelled(classes, embeddings, truth[:, there], of_item)
-    return DataSet(name, title, labelled, windows, kept, windows.site[rows])
+    return DataSet(name, title, labelled, windows, around, kept, windows.site[rows])
 
 
 def _joined(

@@ -23,6 +23,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from explorer.classify.background import Background
 from explorer.classify.labelled import Labelled
 from explorer.classify.metrics import average_precision, roc_auc
 from explorer.classify.splits import Split, SplitWarning, check_apart, warn_untestable
@@ -39,7 +40,7 @@ MEAN = "mean over data sets"
 TESTED_SHARE = 0.2
 """Share of a class's items that is kept for testing, in whole recordings, as far as k allows."""
 
-BackgroundFrom = Literal["own", "others", "none"]
+BackgroundFrom = Literal["collection", "own", "others", "none"]
 KEY = ["data_set", "encoder", "method", "shots"]
 
 Rows = NDArray[np.int64]
@@ -145,7 +146,7 @@ def fewshot(
     shots: Sequence[int] = SHOTS,
     draws: int = DRAWS,
     methods: Sequence[str] = METHODS,
-    background: BackgroundFrom = "own",
+    background: BackgroundFrom = "collection",
     seed: int = 0,
     on_progress: Callable[[int, int, str], None] | None = None,
 ) -> pd.DataFrame:
@@ -162,9 +163,10 @@ def fewshot(
     methods
         Of `explorer.evaluate.methods`.
     background
-        Where unlabelled windows come from: ``"own"``, the data set's windows with their labels
-        unseen, as it is in a collection; ``"others"``, the other data sets, so that nothing of this
-        one is known but its examples (leave one data set out); ``"none"``.
+        Where unlabelled windows come from: ``"collection"``, all windows of the collection that
+        holds the data set, labels unseen, as in daily use; ``"own"``, those of the data set alone;
+        ``"others"``, those of the other data sets, so that nothing of this one is known but its
+        examples (leave one data set out); ``"none"``.
     on_progress
         Told how many draws are done, of how many, and the data set.
 
@@ -194,9 +196,11 @@ def fewshot(
             )
     found: list[dict[str, object]] = []
     total, done = len(data_sets) * draws * len(shots), 0
+    geometry: dict[int, Background] = {}
     for part in data_sets:
         labelled = part.known()
-        place = ways.Place(labelled.rows, _background(part, data_sets, background))
+        unlabelled = _unlabelled(part, data_sets, background)
+        place = ways.Place(labelled.rows, unlabelled, geometry.get(id(unlabelled)))
         for number in range(draws):
             for k in shots:
                 one = draw(labelled, k, (seed, number))
@@ -206,6 +210,9 @@ def fewshot(
                 done += 1
                 if on_progress is not None:
                     on_progress(done, total, part.name)
+        made = vars(place).get("background")  # if a method asked for it
+        if background == "collection" and made is not None:
+            geometry[id(unlabelled)] = made  # the data sets of a collection share it
     if not found:
         raise ParameterError(
             f"no class of {', '.join(sorted({part.name for part in data_sets}))} has "
@@ -216,11 +223,13 @@ def fewshot(
     return pd.DataFrame(found)[columns]
 
 
-def _background(
+def _unlabelled(
     part: DataSet, data_sets: Sequence[DataSet], background: BackgroundFrom
 ) -> Corpus | None:
     if background == "none":
         return None
+    if background == "collection":
+        return part.around
     if background == "own":
         return part.windows
     others = [

@@ -40,11 +40,20 @@ class Place:
         Embeddings of the items, float32 ``[n, dimension]``.
     unlabelled
         Embeddings of the place's windows; None where nothing is known.
+    background
+        The geometry of these, where it is known already.
     """
 
-    def __init__(self, rows: NDArray[np.float32], unlabelled: Corpus | None) -> None:
+    def __init__(
+        self,
+        rows: NDArray[np.float32],
+        unlabelled: Corpus | None,
+        background: Background | None = None,
+    ) -> None:
         self.rows = rows
         self.unlabelled = unlabelled
+        if background is not None:
+            self.background = background
 
     @cached_property
     def prepared(self) -> Prepared | NDArray[np.float32]:

@@ -35,7 +35,7 @@ from explorer.evaluate import methods
 from explorer.evaluate.advice import advise, as_text
 from explorer.evaluate.datasets import DataSet, Names, Windows
 from explorer.evaluate.telling import NOTHING, Told, association, neighbours_apart, one_hot, told
-from explorer.space.blocks import evenly_spaced
+from explorer.space.blocks import Corpus, evenly_spaced
 
 RANKME_EPSILON = 1e-7
 """Added to every share, after the shares are formed (Garrido et al. 2023)."""
@@ -171,10 +171,15 @@ class Judged:
         return macro_mean([macro_mean(column) for column in by_class])
 
 
-def judge(labelled: Labelled, windows: Windows, *, seed: int = 0) -> Judged | None:
+def judge(labelled: Labelled, unlabelled: Corpus, *, seed: int = 0) -> Judged | None:
     """Fit probes that leave out a fifth of the groups in turn; None where nothing can be tested.
 
     Classes whose examples are all of one group are left out, with a warning.
+
+    Parameters
+    ----------
+    unlabelled
+        Embeddings of all windows of the collection.
     """
     groups = np.asarray(labelled.groups).astype(str)
     testable = warn_untestable(labelled.positive, groups, labelled.classes)
@@ -182,7 +187,7 @@ def judge(labelled: Labelled, windows: Windows, *, seed: int = 0) -> Judged | No
         return None
     names = tuple(np.array(labelled.classes, dtype=object)[testable])
     known = Labelled(names, labelled.rows, labelled.truth[:, testable], labelled.groups)
-    place = methods.Place(known.rows, windows)
+    place = methods.Place(known.rows, unlabelled)
     scores = np.full(known.truth.shape, np.nan, np.float32)
     fold = np.zeros(len(known), np.int64)
     # Two groups or more in each part, so that there is something to tell a class from.
@@ -249,7 +254,7 @@ def quality(
             # Once for each data set, not for each of its encoders.
             if any(part.name == before.name for before in data_sets[:number]):
                 warnings.simplefilter("ignore")
-            judged.append(None if part.labelled is None else judge(part.labelled, part.windows))
+            judged.append(None if part.labelled is None else judge(part.labelled, part.around))
         rows.append(_row(part, judged[-1]))
         if on_progress is not None:
             on_progress(number + 1, len(data_sets), f"{part.name}, {part.encoder}")

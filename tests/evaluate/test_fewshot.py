@@ -181,10 +181,10 @@ def test_unlabelled_windows_may_come_from_the_other_data_sets_alone():
             raise AssertionError("the windows of the tested data set were read")
 
     here, there = clusters(name="here"), clusters(name="there", seed=9)
-    sealed = replace(here, windows=Unreadable(*vars(here.windows).values()))
+    sealed = replace(here, windows=Unreadable(*vars(here.windows).values()), around=None)
     results = fewshot([sealed, there], shots=[1], draws=1, background="none")
     assert set(results["data_set"]) == {"here", "there"}
-    place = protocol._background(sealed, [sealed, there], "others")
+    place = protocol._unlabelled(sealed, [sealed, there], "others")
     assert sum(len(block) for _, block in place) == len(there.windows)
     with pytest.raises(ParameterError, match="no other data set"):
         fewshot([here], shots=[1], background="others")

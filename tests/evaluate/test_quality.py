@@ -202,7 +202,7 @@ def test_rankme_says_of_how_many_windows_it_is(monkeypatch):
     rows = np.random.default_rng(0).normal(size=(950, 8)).astype("f4")
     nothing = np.array([""] * 950, dtype=object)
     windows = Windows(InMemory(rows), np.arange(950), nothing, nothing, nothing)
-    found = quality([DataSet("reef", "ear", None, windows, "recording")]).table.iloc[0]
+    found = quality([DataSet("reef", "ear", None, windows, rows, "recording")]).table.iloc[0]
     assert found["windows"] == 95
     assert found["rankme"] == pytest.approx(rankme(rows[::10]))
 

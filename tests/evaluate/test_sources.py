@@ -14,12 +14,14 @@ from small_recordings import Listener, write_recordings
 from typer.testing import CliRunner
 
 import explorer
+from explorer.classify.background import Background
 from explorer.classify.splits import SplitWarning
 from explorer.cli import app
 from explorer.collection.collection import Collection
 from explorer.errors import ParameterError
 from explorer.evaluate.clips import cached_collection, read_clips
 from explorer.evaluate.datasets import of_clips, of_collection
+from explorer.evaluate.fewshot import fewshot
 from explorer.evaluate.mfcc import MfccEncoder
 from explorer.evaluate.sources import data_sets
 
@@ -132,6 +134,31 @@ def test_a_clip_is_one_item_whatever_the_window(tmp_path):
     assert short.known().groups.tolist() == long.known().groups.tolist()
     windows = short.windows.take(np.arange(3))
     np.testing.assert_allclose(short.known().rows[0], windows.mean(axis=0), rtol=1e-5)
+
+
+def test_data_sets_of_one_folder_share_what_is_around_them(tmp_path, monkeypatch):
+    folder = write_clips(tmp_path / "clips", each=8)
+    collection = explorer.open(tmp_path / "c.collection", audio=folder)
+    runs = [collection.embed(one, progress=False).run for one in (Listener(), MfccEncoder())]
+    table = read_clips(collection.recordings["path"], folder)
+    table["set"] = np.where(table["path"].map(lambda path: path.stem[-1] in "0145"), "a", "b")
+    parts = of_clips(collection, table, runs, groups="recording")
+    assert [(part.name, len(part.windows)) for part in parts] == [
+        ("a", 6),
+        ("a", 6),
+        ("b", 6),
+        ("b", 6),
+    ]
+    for part in parts:
+        everything = np.concatenate([rows for _, rows in part.around.blocks()])
+        own = np.concatenate([rows for _, rows in part.windows.blocks()])
+        assert (len(everything), len(own)) == (24, 12)
+        np.testing.assert_array_equal(everything[part.windows.rows].astype("f4"), own)
+    fitted: list[object] = []
+    fit = Background.fit
+    monkeypatch.setattr(Background, "fit", lambda rows: fitted.append(rows) or fit(rows))
+    fewshot(parts[::2], shots=[1], draws=1, methods=["centroid", "logistic"])
+    assert len(fitted) == 1  # the two data sets of one run stand on one background
 
 
 def test_mfcc_hears_the_sound_and_not_the_silence_around_it():
