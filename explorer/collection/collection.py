@@ -80,6 +80,8 @@ class Collection(Archive):
         reef.embed()                                        # resumable, with a progress bar
         hits = reef.search("grunt.wav", k=50)               # what sounds like this?
         grunts = reef.classifier({"grunt": hits.index[:4]}) # a classifier from four examples
+        grunts.next_to_label(20)                            # what to listen to next, and why
+        grunts.quality()                                    # what it finds in recordings left out
         grunts.detections(threshold=0.8).to_raven("out/")
         reef.explore()                                      # all this with a map, by hand and ear
 

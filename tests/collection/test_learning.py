@@ -74,6 +74,17 @@ def test_a_saved_classifier_comes_back_as_the_kind_it_was(tones: Collection, kin
         assert loaded.choice.to_dict() == made.choice.to_dict()
 
 
+def test_a_file_from_before_there_were_kinds_still_opens(tones: Collection) -> None:
+    made = tones.classifier({"low": windows_of(tones, "low", 2)})
+    path = made.save("old one", threshold=0.4)
+    made.model.save(path, metadata={"run": made.run, "threshold": 0.4, "made_of": made.made_of})
+    loaded = tones.load_classifier("old one")
+    assert loaded.choice is None
+    assert loaded.threshold == 0.4
+    np.testing.assert_array_equal(loaded.scores(), made.scores())
+    assert loaded.quality().index.tolist() == ["low"]
+
+
 def test_a_file_that_holds_no_classifier_is_named(tones: Collection) -> None:
     made = tones.classifier({"low": windows_of(tones, "low")[:2]})
     path = made.save("not one")
