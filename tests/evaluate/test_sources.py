@@ -143,12 +143,7 @@ def test_data_sets_of_one_folder_share_what_is_around_them(tmp_path, monkeypatch
     table = read_clips(collection.recordings["path"], folder)
     table["set"] = np.where(table["path"].map(lambda path: path.stem[-1] in "0145"), "a", "b")
     parts = of_clips(collection, table, runs, groups="recording")
-    assert [(part.name, len(part.windows)) for part in parts] == [
-        ("a", 6),
-        ("a", 6),
-        ("b", 6),
-        ("b", 6),
-    ]
+    assert [part.name for part in parts] == ["a", "a", "b", "b"]
     for part in parts:
         everything = np.concatenate([rows for _, rows in part.around.blocks()])
         own = np.concatenate([rows for _, rows in part.windows.blocks()])
