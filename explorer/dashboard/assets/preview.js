@@ -26,7 +26,8 @@ export function render({model, view, el}) {
     return [h('div', {class: 'two'}, side(false, 'Before'), side(true, 'After')),
       h('p', {class: shown.advised ? 'says' : 'says against'}, shown.sentence),
       shown.kept ? h('small', {}, `Saved as ${shown.kept}`) : [field,
-        h('div', {class: 'two'}, h('button', {onclick: keep, title: 'Save the adapted classifier under this name'}, 'Keep'),
+        h('div', {class: 'two'}, h('button', {onclick: keep, title: 'Save the adapted classifier under this name'},
+          shown.advised ? 'Keep' : 'Keep anyway'),
           h('button', {onclick: () => send('undo'), title: 'Forget what adapting found'}, 'Undo'))]]
   }
 
@@ -35,7 +36,8 @@ export function render({model, view, el}) {
     if (!shown) {
       wanted = null
       root.replaceChildren(choice('Show a saved classifier',
-        [['', 'Show a saved classifier…'], ...model.names.map(name => [name, name])], '', name => send('open', {name})))
+        [['', 'Show a saved classifier…'], ...model.names.map(name => [name, name])], '',
+        name => { send('open', {name}); draw() }))
       return
     }
     root.replaceChildren(
