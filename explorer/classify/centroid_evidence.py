@@ -56,9 +56,20 @@ class Examples:
             vectors = background.transform(vectors)
         elif model.method == "birb_of_unit":
             vectors = normalize(vectors, dim=1)
-        positive = torch.from_numpy(labelled.positive)
-        refused = torch.from_numpy(labelled.negative) & (background is not None)
+        negative = torch.from_numpy(labelled.negative) & (background is not None)
+        return cls.among(vectors, torch.from_numpy(labelled.positive), negative, background)
+
+    @classmethod
+    def among(
+        cls,
+        vectors: torch.Tensor,
+        positive: torch.Tensor,
+        negative: torch.Tensor,
+        background: Background | None,
+    ) -> Examples:
+        """The same from vectors that are there already, and who is an example or refused."""
         sums = positive.T.float() @ vectors
+        refused = negative.clone()
         for column, sum_ in enumerate(sums):
             rows = refused[:, column].nonzero().ravel()
             if len(rows) > MOST_REFUSED:
@@ -73,6 +84,19 @@ class Examples:
             return normalize(embeddings, dim=1), torch.zeros(len(embeddings))
         vectors = self.background.transform(embeddings)
         return vectors, self.background.density(vectors)
+
+    def likeness(self, windows: torch.Tensor, density: torch.Tensor) -> torch.Tensor:
+        """What `NearestCentroid.similarities` gives, ``[m, n_classes]``."""
+        cosines = windows @ normalize(self.sums, dim=1).T
+        if self.background is None:
+            return cosines
+        floor = DENSITY_WEIGHT * density[:, None]
+        result = torch.empty_like(cosines)
+        for column in range(len(self.sums)):
+            refused = windows @ self.vectors[self.refused[:, column]].T
+            rest = _largest(floor, _others(cosines, column), refused)
+            result[:, column] = cosines[:, column] - rest[:, 0]
+        return result
 
     def contributions(
         self, windows: torch.Tensor, density: torch.Tensor, column: int

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from explorer.classify.background import SAME_WINDOW, Background, Prepared
-from explorer.classify.centroid import NearestCentroid
+from explorer.classify.centroid_evidence import Examples
 from explorer.classify.labelled import Labelled
 from explorer.classify.metrics import Values, average_precision
 from explorer.classify.probe import compete, learn, together
@@ -99,18 +99,18 @@ class Trial:
 
 def centroid_scores(trial: Trial, splits: list[Split]) -> Scores:
     """Likenesses ``[splits, windows, classes]`` to centroids made of the rest of each split."""
-    labelled = trial.labelled
-    result = np.full((len(splits), len(trial.windows), len(labelled.classes)), np.nan, np.float32)
+    labelled, windows = trial.labelled, trial.windows
+    result = torch.full((len(splits), len(windows), len(labelled.classes)), torch.nan)
     for at, split in enumerate(splits):
-        columns = np.flatnonzero(labelled.positive[split.train].any(axis=0))
-        if not len(columns):
-            continue
-        part = labelled.take(split.train, columns)
-        model = NearestCentroid.fit(
-            part.examples(), negatives=part.negatives(), background=trial.background
+        can = torch.from_numpy(labelled.positive[split.train].any(axis=0))
+        examples = Examples.among(
+            windows.vectors[split.train],
+            torch.from_numpy(labelled.positive[split.train])[:, can],
+            torch.from_numpy(labelled.negative[split.train])[:, can],
+            trial.background,
         )
-        result[at][:, columns] = model.similarities(trial.windows)
-    return result
+        result[at][:, can] = examples.likeness(windows.vectors, windows.density)
+    return result.numpy()
 
 
 def probe_scores(trial: Trial, splits: list[Split], training: Training) -> Scores:

@@ -11,6 +11,8 @@ from explorer.classify.choice import LEAST_EXAMPLES, Choice, choose, fit, grow
 from explorer.classify.labelled import Labelled
 from explorer.classify.probe import Probe
 from explorer.classify.splits import SplitWarning
+from explorer.classify.training import Training
+from explorer.classify.trial import Trial, centroid_scores, probe_scores, splits_of
 from explorer.errors import ParameterError
 
 
@@ -46,6 +48,27 @@ def test_with_many_examples_a_probe_is_proposed_and_the_numbers_are_said():
         f"centroid {choice.auc['centroid']:.3f}."
     )
     assert choice.by_class["probe"].shape == (2,)
+
+
+def test_what_is_tested_is_what_is_proposed():
+    """The tests work out centroids and probes of many parts at once: they are the real ones."""
+    nights = Nights(12, 6)
+    labelled = nights.labelled
+    labelled.truth[[3, 20], [1, 0]] = 0  # refused
+    splits, _ = splits_of(labelled, seed=0)
+    trial = Trial.of(labelled, nights.background)
+    centroids = centroid_scores(trial, splits)
+    probes = probe_scores(trial, splits, Training())
+    for at, split in enumerate(splits):
+        part = labelled.take(split.train, np.arange(2))
+        model = NearestCentroid.fit(
+            part.examples(), negatives=part.negatives(), background=trial.background
+        )
+        np.testing.assert_allclose(centroids[at], model.similarities(trial.windows), atol=1e-5)
+        probe = Probe.fit(part, background=trial.background)
+        # Landmarks that are held-out windows are weak negatives of the one and not of the other.
+        agree = np.corrcoef(probes[at].ravel(), probe.logits(trial.windows).ravel())[0, 1]
+        assert agree > 0.999
 
 
 def test_a_proposal_is_the_same_each_time_and_survives_as_json():
