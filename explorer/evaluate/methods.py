@@ -122,22 +122,24 @@ def _agile(examples: Labelled, place: Place) -> Scores:
 
 def _logistic(examples: Labelled, place: Place) -> Scores:
     from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - a second to load
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # noqa: PLC0415
 
     # The penalty keeps the answer within the span of the examples, so it is sought there: exact,
     # and far fewer numbers than an embedding has.
     axes, _ = np.linalg.qr(unit(examples.rows).T)
     rows, items = unit(examples.rows) @ axes, unit(place.rows) @ axes
     columns = []
-    for at, name in enumerate(examples.classes):
-        judged = examples.positive[:, at] | examples.negative[:, at]
-        truth = examples.positive[judged, at]
-        if truth.all():
-            raise ParameterError(
-                f"logistic regression needs something that is not {name!r}: label another class, "
-                "or windows that are not of it"
-            )
-        model = LogisticRegression(C=LOGISTIC_C, max_iter=1000).fit(rows[judged], truth)
-        columns.append(items @ model.coef_[0])
+    with threadpool_limits(1):  # such small problems take longer when cores wait for each other
+        for at, name in enumerate(examples.classes):
+            judged = examples.positive[:, at] | examples.negative[:, at]
+            truth = examples.positive[judged, at]
+            if truth.all():
+                raise ParameterError(
+                    f"logistic regression needs something that is not {name!r}: label another "
+                    "class, or windows that are not of it"
+                )
+            model = LogisticRegression(C=LOGISTIC_C, max_iter=1000).fit(rows[judged], truth)
+            columns.append(items @ model.coef_[0])
     return np.stack(columns, axis=1).astype(np.float32)
 
 
