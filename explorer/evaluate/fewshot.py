@@ -30,6 +30,7 @@ from explorer.classify.splits import Split, SplitWarning, check_apart, warn_unte
 from explorer.errors import ParameterError
 from explorer.evaluate import methods as ways
 from explorer.evaluate.datasets import DataSet
+from explorer.evaluate.intervals import cell, with_intervals
 from explorer.space.blocks import Corpus
 
 SHOTS = (1, 4, 8, 16, 32)
@@ -287,42 +288,16 @@ def summary(results: pd.DataFrame) -> pd.DataFrame:
     it, with the interval over data sets, which says how far it holds for another one.
     """
     by_draw = results.groupby([*KEY, "draw"], sort=False)[["auc", "ap"]].mean().reset_index()
-    classes = results.groupby(KEY, sort=False)["class"].nunique()
-    rows = [
-        dict(zip(KEY, key, strict=True))
-        | {"classes": int(classes.loc[key]), "draws": len(part), "data_sets": 1}
-        | _intervals(part)
-        for key, part in by_draw.groupby(KEY, sort=False)
-    ]
-    each = pd.DataFrame(rows)
-    rows += [
-        dict(zip(KEY, (MEAN, *key), strict=True))
-        | {
-            "classes": int(part["classes"].sum()),
-            "draws": int(part["draws"].min()),
-            "data_sets": len(part),
-        }
-        | _intervals(part)
-        for key, part in each.groupby(KEY[1:], sort=False)
-        if len(part) > 1
-    ]
-    return pd.DataFrame(rows)
-
-
-def _intervals(part: pd.DataFrame) -> dict[str, float]:
-    from scipy.stats import t  # noqa: PLC0415 - half a second to load
-
-    found: dict[str, float] = {}
-    for measure in ("auc", "ap"):
-        values = part[measure].to_numpy()
-        mean, n = float(values.mean()), len(values)
-        half = float(t.ppf(0.975, n - 1) * values.std(ddof=1) / np.sqrt(n)) if n > 1 else np.nan
-        found |= {
-            measure: mean,
-            f"{measure}_low": max(0.0, mean - half),
-            f"{measure}_high": min(1.0, mean + half),
-        }
-    return found
+    each = with_intervals(by_draw, KEY)
+    each.insert(0, "classes", results.groupby(KEY, sort=False)["class"].nunique())
+    each.insert(1, "draws", by_draw.groupby(KEY, sort=False).size())
+    each = each.assign(data_sets=1).reset_index()
+    over = with_intervals(each, KEY[1:])
+    counts = each.groupby(KEY[1:], sort=False).agg(
+        classes=("classes", "sum"), draws=("draws", "min"), data_sets=("data_sets", "sum")
+    )
+    means = over.join(counts).assign(data_set=MEAN).reset_index()
+    return pd.concat([each, means[means["data_sets"] > 1]], ignore_index=True)[list(each.columns)]
 
 
 def table(results: pd.DataFrame, measure: Literal["auc", "ap"] = "auc") -> str:
@@ -340,7 +315,8 @@ def table(results: pd.DataFrame, measure: Literal["auc", "ap"] = "auc") -> str:
         lines += ["", f"{name}: {_what(block, shots)}", head]
         for (encoder, method), part in block.groupby(["encoder", "method"], sort=False):
             cells = part.set_index("shots")
-            row = "".join(f"{_cell(cells, k, measure):>13}" for k in shots)
+            cut = [cell(cells.loc[k] if k in cells.index else None, measure) for k in shots]
+            row = "".join(f"{text:>13}" for text in cut)
             lines.append(f"{encoder:<{width}}{method:<10}{row}")
     return "\n".join(lines)
 
@@ -353,12 +329,3 @@ def _what(block: pd.DataFrame, shots: Sequence[int]) -> str:
     listed = str(counts.iloc[0]) if counts.nunique() == 1 else ", ".join(map(str, counts))
     draws = int(block["draws"].max())
     return f"{listed} {noun}" + f", {draws} draw{'s' * (draws > 1)}" * (not mean)
-
-
-def _cell(cells: pd.DataFrame, shots: int, measure: str) -> str:
-    if shots not in cells.index:
-        return "-"
-    mean, low, high = (cells.loc[shots, f"{measure}{end}"] for end in ("", "_low", "_high"))
-    if np.isnan(high):
-        return f"{mean:.3f}"
-    return f"{mean:.3f} ±{max(high - mean, mean - low):.3f}".replace("±0.", "±.")

@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
 import pandas as pd
 
 from explorer.classify.metrics import geometric_mean, macro_mean
+from explorer.evaluate.intervals import cell, with_intervals
 from explorer.evaluate.task import Task
 
 MACRO, GEOMETRIC = "macro mean", "geometric mean"
@@ -105,7 +105,8 @@ class Retrieval:
         for (run, method, mean), part in over.groupby(["run", "method", "class"], sort=False):
             cells = part.set_index("shots")
             row = f"{run:<{width + 2}}{method:<10}{str(mean).split()[0]:<11}"
-            lines.append(row + "".join(f"{_cell(cells, k, measure):>12}" for k in shots))
+            cut = [cell(cells.loc[k] if k in cells.index else None, measure) for k in shots]
+            lines.append(row + "".join(f"{text:>12}" for text in cut))
         counts = over[over["class"] == MACRO].groupby("shots")["classes"].max()
         row = f"{'classes measured':<{width + 23}}"
         return "\n".join([*lines, row + "".join(f"{counts.get(k, 0):>12.0f}" for k in shots)])
@@ -158,24 +159,7 @@ class Retrieval:
 
 
 def _means(rows: pd.DataFrame) -> pd.DataFrame:
-    from scipy.stats import t  # noqa: PLC0415 - half a second to load
-
-    groups = rows.groupby([*KEY, "class"], sort=False)
-    draws = groups.size()
-    found = groups[["classes", "windows", "positives"]].mean().assign(draws=draws)
-    for measure in MEASURES:
-        mean, spread = groups[measure].mean(), groups[measure].std(ddof=1)
-        half = spread / np.sqrt(draws) * t.ppf(0.975, np.maximum(draws - 1, 1))
-        found[measure] = mean
-        found[f"{measure}_low"] = (mean - half).clip(lower=0)
-        found[f"{measure}_high"] = (mean + half).clip(upper=1)
-    return found.reset_index()
-
-
-def _cell(cells: pd.DataFrame, shots: int, measure: str) -> str:
-    if shots not in cells.index:
-        return "-"
-    mean, low, high = (cells.loc[shots, f"{measure}{end}"] for end in ("", "_low", "_high"))
-    if np.isnan(high):
-        return f"{mean:.3f}"
-    return f"{mean:.3f} ±{max(high - mean, mean - low):.3f}".replace("±0.", "±.")
+    key = [*KEY, "class"]
+    groups = rows.groupby(key, sort=False)
+    counts = groups[["classes", "windows", "positives"]].mean().assign(draws=groups.size())
+    return counts.join(with_intervals(rows, key, list(MEASURES))).reset_index()
