@@ -62,23 +62,23 @@ def centroid_left_out(rows: ArrayLike, classes: ArrayLike, metric: Metric = "cos
     of = np.asarray(classes)
     member = (of[:, None] == np.arange(of.max() + 1)).astype(np.float64)
     counts, sums = member.sum(axis=0), member.T @ x
-    full = _alike(x, sums / counts[:, None], metric)
+    means, squares = sums / counts[:, None], (x**2).sum(axis=1)
+    full = _alike(x @ means.T, squares[:, None], (means**2).sum(axis=1), metric)
     left_out = full.copy()
     remaining = counts[of] - 1
-    with np.errstate(invalid="ignore", divide="ignore"):
-        others = (sums[of] - x) / remaining[:, None]
-        own = np.array([_alike(x[[i]], others[[i]], metric)[0, 0] for i in range(len(x))])
+    others = (sums[of] - x) / np.maximum(remaining, 1)[:, None]
+    own = _alike((x * others).sum(axis=1), squares, (others**2).sum(axis=1), metric)
     left_out[np.arange(len(x)), of] = np.where(remaining > 0, own, np.nan)
     return LeftOut(full, left_out)
 
 
-def _alike(rows: Values, centroids: Values, metric: Metric) -> Values:
+def _alike(products: Values, squares: Values, their_squares: Values, metric: Metric) -> Values:
+    """How alike vectors are, from their products and their squared lengths."""
     if metric == "euclid":
-        return -((rows[:, None] - centroids) ** 2).sum(axis=2)
-    products = rows @ centroids.T
+        return 2 * products - squares - their_squares
     if metric == "dot":
         return products
-    lengths = np.linalg.norm(rows, axis=1)[:, None] * np.linalg.norm(centroids, axis=1)
+    lengths = np.sqrt(squares * their_squares)
     return products / np.where(lengths > 0, lengths, 1)
 
 
@@ -171,7 +171,9 @@ class Curvature:
         logits = x @ np.asarray(coefficients, np.float64)
         bend = counts * _slope(logits)
         try:
-            factor = _factor(x.T @ (bend[:, None] * x) + np.diag(each))
+            # A product with its own transpose costs half of any other.
+            scaled = np.sqrt(bend)[:, None] * x
+            factor = _factor(scaled.T @ scaled + np.diag(each))
         except np.linalg.LinAlgError as error:
             raise ParameterError(
                 "the regression has no single optimum (its classes can be parted, or there are "
