@@ -35,12 +35,24 @@ _COLUMNS = {
     "recorder_told": "recorder told",
 }
 _DECIMALS = {"rankme": 1, "rankme_centred": 1}
+_LEGEND = {
+    ("rankme",): "RankMe: directions that N windows use; centred: less their mean. No accuracy.",
+    ("class_auc",): "class AUC: a linear probe on what was left out; 1 - AUC is usability (what it "
+    "misses\n  of what it learnt from) + generalis. (what is added on what was left out).",
+    (
+        "class_purity",
+    ): "purity: share of the 10 nearest windows of other recordings that are of the class.",
+    (
+        "class_told",
+        "site_told",
+    ): "told: AUC of the nearest windows of other recordings as judges; 0.5 is chance.",
+}
 
 
 def as_text(table: pd.DataFrame, advice: Mapping[str, str]) -> str:
-    """The table of each data set, and the advice beneath it; what nothing is known of is left out.
+    """The table of each data set with the advice beneath it, and what the columns mean.
 
-    Usability and generalisation are parts of the risk 1 - AUC.
+    What nothing is known of is left out.
     """
     blocks = []
     for name, part in table.groupby("data_set", sort=False):
@@ -55,7 +67,8 @@ def as_text(table: pd.DataFrame, advice: Mapping[str, str]) -> str:
         items = int(part["items"].iloc[0])
         what = f"{items} labelled, {int(part['classes'].iloc[0])} classes" if items else "no labels"
         blocks.append(f"{name} ({what})\n{text}\n\n{advice[str(name)]}")
-    return "\n\n".join(blocks)
+    legend = [words for of, words in _LEGEND.items() if table[list(of)].notna().any(axis=None)]
+    return "\n\n".join([*blocks, "\n".join(legend)])
 
 
 def advise(table: pd.DataFrame, wins: float, labelled: Labelled | None, groups: Groups) -> str:
@@ -96,7 +109,7 @@ def _choice(table: pd.DataFrame, wins: float, labelled: Labelled | None, groups:
     if wins >= SURE and n_groups >= FEW_GROUPS:
         return f"Take {said} It stays ahead in {share} of resamples of the {apart}."
     why = f"It stays ahead in only {share} of resamples of the {apart}."
-    if n_groups < FEW_GROUPS:
+    if n_groups < FEW_GROUPS or np.isnan(wins):
         why = f"The labels are of only {n_groups} {apart}, too few to be sure of anything."
     return (
         f"No clear choice; if you must, take {said} {why} {_label_more(labelled, apart)} "
