@@ -56,7 +56,8 @@ def grown(
     gradient = weights * (torch.sigmoid(logits) - targets) @ features / len(features)
     # One direction a class, and no more than there are dimensions: golden/README.md 4.5.
     k = min(units, *gradient.shape)
-    # The linear weights stand for the fan-out of units that are not there yet.
+    # There is no unit yet to take the length from. That of a class's weights lets new units off
+    # at once; that of an input's, of which an embedding has a thousand, leaves them where they are.
     new = grow(gradient, k, scale=mean_norm(linear[:, :-1].T))
     return Hidden(torch.cat([new.fan_in, new.fan_in.new_zeros(k, 1)], dim=1), new.fan_out)
 
