@@ -206,8 +206,8 @@ def fewshot(
     method: Annotated[
         list[str] | None,
         typer.Option(
-            help="centroid, birb, probe, agile or logistic; may be given again.",
-            show_default="all but agile",
+            help="auto, centroid, birb, probe, agile or logistic; may be given again.",
+            show_default="centroid, birb, probe, logistic",
         ),
     ] = None,
     groups: Annotated[

@@ -253,7 +253,9 @@ def _measured(
         return []
     truth = labelled.truth[:, one.classes]
     names = [labelled.classes[at] for at in one.classes]
-    examples = Labelled(tuple(names), labelled.rows[one.examples], truth[one.examples])
+    chosen = one.examples
+    groups = None if labelled.groups is None else labelled.groups[chosen]
+    examples = Labelled(tuple(names), labelled.rows[chosen], truth[chosen], groups)
     known = ~np.isnan(truth[one.test])
     positive = truth[one.test] > 0.5
     testable = positive.any(axis=0) & (known & ~positive).any(axis=0)

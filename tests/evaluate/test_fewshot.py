@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -148,9 +149,8 @@ def test_encoders_and_methods_are_given_the_same_draws():
 
 
 def test_every_method_finds_what_is_there_to_be_found():
-    results = fewshot(
-        [clusters()], shots=[4], draws=4, methods=["centroid", "birb", "probe", "logistic", "agile"]
-    )
+    every = ["auto", "centroid", "birb", "probe", "logistic", "agile"]
+    results = fewshot([clusters()], shots=[4], draws=2, methods=every)
     means = results.groupby("method")["auc"].mean()
     assert (means > 0.9).all(), means
     shuffled = clusters()
@@ -160,6 +160,20 @@ def test_every_method_finds_what_is_there_to_be_found():
     )
     chance = fewshot([noise], shots=[4], draws=3).groupby("method")["auc"].mean()
     assert ((chance - 0.5).abs() < 0.15).all(), chance
+
+
+def test_auto_is_the_kind_that_does_better_on_recordings_left_out(monkeypatch):
+    seen: list[Labelled] = []
+
+    def choose(examples: Labelled, background: object) -> SimpleNamespace:
+        seen.append(examples)
+        return SimpleNamespace(kind="probe")
+
+    monkeypatch.setattr("explorer.evaluate.methods.choose", choose)
+    results = fewshot([clusters()], shots=[4], draws=1, methods=["auto", "probe", "centroid"])
+    auc = results.pivot(index="class", columns="method", values="auc")
+    assert auc["auto"].tolist() == auc["probe"].tolist()
+    assert len(set(seen[0].groups)) == 12  # what is left out are recordings of the examples
 
 
 def test_logistic_is_scikit_learns_on_unit_vectors():

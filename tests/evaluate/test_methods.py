@@ -67,7 +67,7 @@ def test_background_lda_and_its_scores_with_an_example_left_out(shared):
 
 def test_a_method_that_is_not_known_is_refused():
     examples = Labelled(("a",), np.ones((1, 2), "f4"), np.ones((1, 1), "f4"))
-    with pytest.raises(ParameterError, match="use one of centroid, birb, probe, agile, logistic"):
+    with pytest.raises(ParameterError, match="use one of auto, centroid, birb, probe, agile"):
         scores("oracle", examples, Place(np.ones((1, 2), "f4"), None))
 
 
