@@ -29,9 +29,6 @@ class Encoder(Protocol):
     device:
         Where it runs, in words: for a progress bar or a log, so that a CPU is never used silently.
 
-    An encoder may also have ``reentrant = True``: `encode` may be called from several threads at
-    once, and on a CPU two batches then share the cores.
-
     Example
     -------
     >>> import torch

@@ -1,8 +1,8 @@
 """Batches through an encoder: as large as the device likes, two under way, smaller when it is full.
 
 On a GPU windows wait in page-locked memory and are copied while the batch before them is computed,
-and embeddings come back while the next one is. On a CPU two batches share the cores, if the encoder
-can be called from several threads at once.
+and embeddings come back while the next one is; on a CPU the same code runs one batch after another
+(measured: two at once are no faster).
 A batch that does not fit into the device's memory is halved, and batches stay that small.
 """
 
@@ -13,7 +13,6 @@ import re
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import cycle
@@ -67,20 +66,6 @@ class Host:
         return lambda: embeddings
 
 
-class SideBySide(Host):
-    """Two batches at once on a CPU: no core waits while another finishes its share of a batch."""
-
-    ahead = 1
-
-    def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(2, "batch")
-
-    def start(self, encode: Wait) -> Wait:
-        """Start on a batch; the result waits for its embeddings."""
-        embeddings = self._threads.submit(encode)
-        return lambda: embeddings.result().to("cpu", torch.float32)
-
-
 class Cuda(Host):
     """Page-locked memory, which the GPU reads and writes while the CPU goes on."""
 
@@ -115,8 +100,7 @@ class Batches:
     batch_size:
         Windows at a time; None for 32 on a CPU and what a short probe finds best on a GPU.
     runner:
-        `Cuda` where the encoder runs there, `SideBySide` where it is reentrant, else `Host`; None
-        finds out.
+        `Cuda` where the encoder runs there, else `Host`; None finds out.
 
     Attributes
     ----------
@@ -140,13 +124,8 @@ class Batches:
         self._encoder = encoder
         self._samples = window_samples(encoder)
         self._on_cuda = _IS_CUDA.search(encoder.device) is not None
-        self._runner = runner or self._suitable()
+        self._runner = runner or (Cuda() if self._on_cuda else Host())
         self.batch_size = batch_size or (self._probed() if self._on_cuda else CPU_BATCH)
-
-    def _suitable(self) -> Host:
-        if self._on_cuda:
-            return Cuda()
-        return SideBySide() if getattr(self._encoder, "reentrant", False) else Host()
 
     def encode(
         self, pieces: Iterable[tuple[Tag, NDArray[np.float32] | None]]

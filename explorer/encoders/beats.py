@@ -61,7 +61,6 @@ class BeatsEncoder:
     name = beats_info.NAME
     sample_rate = beats_info.SAMPLE_RATE
     licence = beats_info.LICENCE
-    reentrant = True
 
     def __init__(
         self,

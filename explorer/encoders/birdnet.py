@@ -98,7 +98,6 @@ class BirdNetEncoder:
         self._device = choose_device("cpu" if engine == "litert" and device == "auto" else device)
         self._dtype = choose_precision(precision, self._device)
         self.device = describe_device(self._device)
-        self.reentrant = engine != "litert"
         self._network: BirdNet | LiteRtNetwork
         if engine == "litert":
             if self._device.type != "cpu":

@@ -66,8 +66,6 @@ class OnnxEncoder:
     torch.Size([8, 512])
     """
 
-    reentrant = True
-
     def __init__(
         self,
         spec: OnnxSpec,

@@ -73,7 +73,6 @@ class SpectralEncoder(nn.Module):
     name = spectral_info.NAME
     version = spectral_info.VERSION
     licence = spectral_info.LICENCE
-    reentrant = True
     dimension = spectral_info.DIMENSION
     _window: Tensor
     _mel: Tensor

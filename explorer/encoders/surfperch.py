@@ -97,7 +97,6 @@ class PerchEncoder:
     window_s = WINDOW_S
     dimension = DIMENSION
     licence = LICENCE
-    reentrant = True
 
     def __init__(
         self,

@@ -10,8 +10,7 @@ import pytest
 import torch
 from small_recordings import Listener
 
-from explorer.encoders.batching import CPU_BATCH, Batches, Cuda, Host, Share, SideBySide
-from explorer.encoders.registry import load
+from explorer.encoders.batching import CPU_BATCH, Batches, Cuda, Host, Share
 from explorer.errors import EncoderError
 
 
@@ -95,7 +94,7 @@ def test_a_piece_may_be_overwritten_once_the_next_is_asked_for() -> None:
             yield at, slot
             slot[:] = np.nan
 
-    for runner in (Host(), Behind(), SideBySide()):
+    for runner in (Host(), Behind()):
         rows = [rows for _, rows in Batches(Listener(), 4, runner=runner).encode(pieces())]
         expected = Listener().encode(torch.from_numpy(windows)).numpy()
         np.testing.assert_array_equal(np.concatenate(rows), expected)
@@ -158,7 +157,7 @@ def test_two_batches_are_under_way_on_a_gpu_and_one_on_a_cpu() -> None:
             asked.append(number)
             yield number, some_windows(2)
 
-    for runner, expected in ((Host(), 1), (Behind(), 2), (SideBySide(), 2)):
+    for runner, expected in ((Host(), 1), (Behind(), 2)):
         asked.clear()
         next(Batches(Listener(), 2, runner=runner).encode(pieces()))
         assert len(asked) == expected
@@ -175,12 +174,3 @@ def test_a_gpu_is_told_by_its_description_and_a_cpu_that_regrets_one_is_not(
 
     assert isinstance(Batches(OnGpu(1), 8)._runner, Cuda)
     assert not isinstance(Batches(Slow(), 8)._runner, Cuda)
-
-
-def test_a_batch_goes_through_two_threads_only_where_an_encoder_allows_it() -> None:
-    class Reentrant(Listener):
-        reentrant = True
-
-    assert type(Batches(Listener())._runner) is Host
-    assert type(Batches(Reentrant())._runner) is SideBySide
-    assert type(Batches(load("spectral", device="cpu"))._runner) is SideBySide
