@@ -207,7 +207,7 @@ def fewshot(
         list[str] | None,
         typer.Option(
             help="auto, centroid, birb, probe, agile or logistic; may be given again.",
-            show_default="centroid, birb, probe, logistic",
+            show_default="all but agile",
         ),
     ] = None,
     groups: Annotated[

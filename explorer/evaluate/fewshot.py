@@ -36,7 +36,7 @@ from explorer.space.blocks import Corpus
 SHOTS = (1, 4, 8, 16, 32)
 PAPER_SHOTS = (4, 8, 16, 32)
 DRAWS = 10
-METHODS = ("centroid", "birb", "probe", "logistic")
+METHODS = ("auto", "centroid", "probe", "birb", "logistic")
 MEAN = "mean over data sets"
 TESTED_SHARE = 0.2
 """Share of a class's items that is kept for testing, in whole recordings, as far as k allows."""

@@ -3,7 +3,7 @@
 Every method is given the same examples of the same draw and scores the same items:
 
 - ``auto``: what `explorer` does unless told otherwise: a centroid or a probe, whichever does better
-  on recordings left out (`explorer.classify.choice`); five times the work of the others;
+  on recordings left out (`explorer.classify.choice`);
 - ``centroid``: the nearest centroid in the geometry of the place (`explorer.classify.centroid`);
 - ``birb``: the plain cosine to the mean of the examples (Hamer et al. 2023);
 - ``probe``: a linear probe with weak negatives from unlabelled windows (`explorer.classify.probe`);
