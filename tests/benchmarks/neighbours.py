@@ -5,8 +5,8 @@
 Rows are float16 in memory-mapped shards, as a collection keeps them: random ones, which are all
 equally far from each other and so the hardest, and rows that lie in groups, as embeddings do.
 scikit-learn finds the neighbours of a part of the rows, and its time is scaled to all of them. The
-limit is 30 s for 100,000 x 1024 on two cores (measured while nothing else runs: "core seconds"
-beside it tell how busy the machine was, as they should be no more than twice the time).
+limit is 30 s for 100,000 x 1024 on two cores that nobody else uses: then "core seconds" are nearly
+twice the time on the clock. So measured, random rows take 23 s (45 core seconds).
 """
 
 from __future__ import annotations
