@@ -333,7 +333,7 @@ def _project(collection: Collection) -> None:
 def _serve(
     collections: list[Collection], *, port: int, address: str, users: Path | None, browser: bool
 ) -> None:
-    from explorer.dashboard.serve import serve as serve_dashboard  # noqa: PLC0415
+    from explorer.dashboard.serving.serve import serve as serve_dashboard  # noqa: PLC0415
 
     serve_dashboard(
         collections,

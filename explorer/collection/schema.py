@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from explorer.errors import CollectionError, FormatVersionError, MissingDependencyError
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Version of the tables below; raise it together with a step in ``MIGRATIONS``."""
 
 tables = sa.MetaData()
@@ -50,6 +50,28 @@ recordings = sa.Table(
     sa.Column("site", sa.Text),
     sa.Column("device", sa.Text),
     sa.Column("notes", sa.Text, nullable=False, default=""),
+    sa.Column("latitude", sa.Float),  # degrees, as the recorder wrote them
+    sa.Column("longitude", sa.Float),
+)
+
+sites = sa.Table(
+    "sites",
+    tables,
+    # Coordinates that a person gave; they have the last word over what recorders wrote.
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("latitude", sa.Float, nullable=False),
+    sa.Column("longitude", sa.Float, nullable=False),
+)
+
+health = sa.Table(
+    "health",
+    tables,
+    sa.Column("recording_id", sa.Integer, sa.ForeignKey("recordings.id"), primary_key=True),
+    # A recording that changed since is measured again.
+    sa.Column("size_bytes", sa.BigInteger, nullable=False),
+    sa.Column("modified_ns", sa.BigInteger, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("measures", sa.Text, nullable=False),  # JSON
 )
 
 left_out = sa.Table(
@@ -138,6 +160,26 @@ classifiers = sa.Table(
     sa.Column("created_at", sa.Text, nullable=False),
 )
 
+exercises = sa.Table(
+    "exercises",
+    tables,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("about", sa.Text, nullable=False),  # JSON: question, choices, clips, who made it
+    sa.Column("created_at", sa.Text, nullable=False),
+)
+
+exercise_answers = sa.Table(
+    "exercise_answers",
+    tables,
+    # Answers are no labels: what learners guess stays out of the collection's classes.
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("exercise", sa.Text, sa.ForeignKey("exercises.name"), nullable=False),
+    sa.Column("who", sa.Text, nullable=False),
+    sa.Column("clip", sa.Integer, nullable=False),
+    sa.Column("answer", sa.Text, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
+)
+
 
 def _add_band_limits(connection: sa.Connection) -> None:
     """To version 2: a run may hear a band of the recordings; older runs heard all."""
@@ -145,7 +187,18 @@ def _add_band_limits(connection: sa.Connection) -> None:
         connection.execute(sa.text(f"ALTER TABLE runs ADD COLUMN {column} FLOAT"))
 
 
-MIGRATIONS: dict[int, Callable[[sa.Connection], None]] = {1: _add_band_limits}
+def _add_places_health_and_exercises(connection: sa.Connection) -> None:
+    """To version 3: where recorders stood, how they fared, and what a class answered."""
+    for column in ("latitude", "longitude"):
+        connection.execute(sa.text(f"ALTER TABLE recordings ADD COLUMN {column} FLOAT"))
+    for table in (sites, health, exercises, exercise_answers):
+        table.create(connection)
+
+
+MIGRATIONS: dict[int, Callable[[sa.Connection], None]] = {
+    1: _add_band_limits,
+    2: _add_places_health_and_exercises,
+}
 """Step that brings a catalogue of version ``key`` to ``key + 1``."""
 
 

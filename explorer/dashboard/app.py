@@ -1,14 +1,13 @@
-"""The screen: one factory that makes it, for a notebook's cell and for a served page alike.
+"""The dashboard: one factory that makes it, for a notebook's cell and for a served page alike.
 
-Three places, one sentence. Left: what I am looking for. Middle: where it is, and below it how sure
-and when. Right: what it sounds like.
+Every screen has one purpose and is made when it is first opened; all of them look at one `State`,
+and what it filters, selects and undoes holds for all.
 """
 
 from __future__ import annotations
 
 import getpass
-from collections.abc import Callable
-from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from weakref import WeakKeyDictionary
 
@@ -16,43 +15,31 @@ import holoviews as hv
 import panel as pn
 import param
 
-from explorer.dashboard.activity import WhenPanel
-from explorer.dashboard.background import Desk
-from explorer.dashboard.classify import ClassesPanel, ScorePanel
-from explorer.dashboard.facts import WindowFacts, gather
-from explorer.dashboard.gallery import Gallery
-from explorer.dashboard.header import Header
-from explorer.dashboard.map import MapView
-from explorer.dashboard.palette import theme_css
-from explorer.dashboard.pictures import Pictures
-from explorer.dashboard.piece import Piece, asset
-from explorer.dashboard.preview import Preview
-from explorer.dashboard.projecting import ensure_map
-from explorer.dashboard.state import State
-from explorer.dashboard.trust import Watch
+from explorer.dashboard.frame import address
+from explorer.dashboard.frame.desk import Desk
+from explorer.dashboard.frame.filterbar import FilterBar
+from explorer.dashboard.frame.header import Header
+from explorer.dashboard.frame.jobs import follow
+from explorer.dashboard.frame.palette import theme_css
+from explorer.dashboard.frame.piece import Piece, asset
+from explorer.dashboard.frame.shared import Shared, shared
+from explorer.dashboard.state.state import SCREENS, State
+from explorer.dashboard.state.trust import Watch
 
 if TYPE_CHECKING:
     from explorer.collection.collection import Collection
 
 NOTEBOOK_HEIGHT_PX = 820
 
-LEFT: dict[str, Any] = {"styles": {"flex": "0 0 17%"}, "min_width": 208, "max_width": 260}
-RIGHT: dict[str, Any] = {"styles": {"flex": "0 0 35.5%"}, "min_width": 380, "max_width": 720}
+WITHOUT_EMBEDDINGS = ("recordings",)
+"""Screens that have something to show before anything is embedded."""
 
 desks: WeakKeyDictionary[Any, Desk] = WeakKeyDictionary()
 """The desk of each served document, for errors that no view caught."""
 
 
-@dataclass(frozen=True)
-class Shared:
-    """What all sessions of a run have in common, read-only."""
-
-    facts: WindowFacts
-    pictures: Pictures
-
-
 class Welcome(Piece):
-    """In place of everything, where there is nothing to look at yet: what to do."""
+    """In place of a screen, where there is nothing to look at yet: what to do."""
 
     _esm = asset("dom.js", "welcome.js")
     _stylesheets: ClassVar[list[str]] = [asset("base.css", "welcome.css")]
@@ -66,6 +53,7 @@ def make_app(
     collection: Collection,
     *,
     user: str | None = None,
+    role: str = "owner",
     run: str | None = None,
     theme: Literal["auto", "light", "dark"] = "auto",
     height: int = NOTEBOOK_HEIGHT_PX,
@@ -80,8 +68,10 @@ def make_app(
         An open collection. Embed it first; where the map is missing it is made in the background.
     user
         Under which name labels are written; by default the login name.
+    role
+        ``viewer`` looks, ``annotator`` labels, ``owner`` embeds and saves as well.
     run
-        Encoder run to look at; None is the collection's current one.
+        Encoder run to look at; None is what the page's address says, or the current one.
     theme
         ``auto`` follows the person's last choice, or else the notebook's or the system's theme.
     height
@@ -92,7 +82,7 @@ def make_app(
     Returns
     -------
     panel.Column
-        Show it as the last line of a cell, or serve it (`explorer.dashboard.serve`).
+        Show it as the last line of a cell, or serve it (`explorer.dashboard.serving.serve`).
 
     Examples
     --------
@@ -101,103 +91,85 @@ def make_app(
     served = _is_served()
     if not served:
         _load_for_notebook()
-    run = run or collection.run
-    shared = _shared(collection, run) if run is not None else None
-    state = State(
-        collection,
-        user=user or _login_name(),
-        run=run,
-        facts=shared.facts if shared else None,
-        theme="dark" if theme == "dark" else "light",
-    )
-    desk = Desk(state)
-    state.background = desk.run
-    if pn.state.curdoc is not None:
-        desks[pn.state.curdoc] = desk
-    header = Header(
-        state,
-        desk,
-        home=home,
-        log_out=log_out,
-        follow=theme == "auto",
-        height=54,
-        sizing_mode="stretch_width",
-        margin=0,
-    )
-    body = _places(state, desk, shared) if shared else _welcome(state, desk)
     root = pn.Column(
-        header,
-        body,
-        css_classes=["explorer-app", state.theme],
+        css_classes=["explorer-app", "dark" if theme == "dark" else "light"],
         stylesheets=[theme_css(), asset("app.css")],
         margin=0,
         sizing_mode="stretch_both" if served else "stretch_width",
         **({"styles": {"height": "100vh"}} if served else {"height": height}),
     )
+    asked = address.read()
+    header = {"home": home, "log_out": log_out, "follow": theme == "auto"}
+
+    def fill(run: str | None, view: dict[str, str]) -> None:
+        """Make all for a run; also when the person goes over to another one."""
+        known = shared(collection, run) if run is not None else None
+        state = State(
+            collection,
+            user=user or _login_name(),
+            role=role,
+            run=run,
+            facts=known.facts if known else None,
+            theme=root.css_classes[-1],
+        )
+        _fill(root, state, known, header, view, fill)
+
+    fill(run or address.run_in(asked, collection) or collection.run, asked)
+    return root
+
+
+def _fill(
+    root: Any,
+    state: State,
+    known: Shared | None,
+    header: dict[str, Any],
+    view: dict[str, str],
+    again: Any,
+) -> None:
+    desk = Desk(state)
+    state.background = desk.run
+    if pn.state.curdoc is not None:
+        desks[pn.state.curdoc] = desk
+    follow(state, desk)
+    root.state = state  # for whoever holds the app in a notebook
+    body = pn.Column(
+        css_classes=["body"], stylesheets=[asset("app.css")], sizing_mode="stretch_both", margin=0
+    )
+    wide: dict[str, Any] = {"sizing_mode": "stretch_width", "margin": 0}
+    top: list[Any] = [
+        Header(state, desk, switch=lambda run: again(run, {}), height=54, **header, **wide)
+    ]
+    if known is not None:
+        top.append(FilterBar(state, desk, height=40, **wide))
+    screens: dict[str, Any] = {}
+
+    def show(*_: Any) -> None:
+        if state.screen not in screens:
+            screens[state.screen] = _screen(state, desk, known)
+            body.append(screens[state.screen])
+        for name, screen in screens.items():
+            screen.visible = name == state.screen
 
     def retheme(*_: Any) -> None:
         root.css_classes = ["explorer-app", state.theme]
 
+    address.restore(state, view)
+    show()
+    root.objects = [*top, body]
+    state.param.watch(show, ["screen"])
     state.param.watch(retheme, ["theme"])
-    root.state = state  # type: ignore[attr-defined]  # for whoever holds the app in a notebook
-    return root
+    address.keep(state, desk)
+    if known is not None:
+        Watch(state, desk)
+        state.refresh(**address.view_of(view))
+        if desk.attached:  # warm up what the first judgement will need
+            desk.run(lambda: state.collection.prepared(state.run), lambda _: None, "")
 
 
-def _places(state: State, desk: Desk, shared: Shared) -> Any:
-    fill: dict[str, Any] = {"sizing_mode": "stretch_both", "margin": 0}
-    where = MapView(state, desk)
-    _make_map(state, desk, where)
-    middle = pn.Column(
-        where,
-        pn.Row(
-            ScorePanel(state, desk, css_classes=["place"], **fill),
-            WhenPanel(state, desk, css_classes=["place"], **fill),
-            css_classes=["below"],
-            stylesheets=[asset("app.css")],
-            styles={"flex": "none"},
-            **fill,
-        ),
-        css_classes=["middle"],
-        stylesheets=[asset("app.css")],
-        **fill,
-    )
-    left = pn.Column(
-        ClassesPanel(state, desk, **fill),
-        Preview(state, desk, sizing_mode="stretch_width", margin=0),
-        stylesheets=[asset("app.css")],
-        **LEFT,
-        **fill,
-    )
-    gallery = Gallery(
-        state,
-        desk,
-        shared.pictures,
-        **RIGHT,
-        **fill,
-    )
-    _learn(state, desk)
-    return pn.Row(
-        left, middle, gallery, css_classes=["places"], stylesheets=[asset("app.css")], **fill
-    )
-
-
-def _make_map(state: State, desk: Desk, where: MapView) -> None:
-    def start() -> None:
-        where.chrome.stop = ensure_map(state, desk)
-
-    where.chrome.start = start
-    start()
-
-
-def _learn(state: State, desk: Desk) -> None:
-    """Read the labels that are there; warm up what the first judgement will need."""
-    Watch(state, desk)
-    prepare: Callable[[], Any] = lambda: state.collection.prepared(state.run)  # noqa: E731
-    if desk.attached:
-        state.refresh()
-        desk.run(prepare, lambda _: None, "")
-    else:
-        state.refresh()
+def _screen(state: State, desk: Desk, known: Shared | None) -> Any:
+    if known is None and state.screen not in WITHOUT_EMBEDDINGS:
+        return _welcome(state, desk)
+    return import_module(f"explorer.dashboard.{state.screen}.screen").make(state, desk, known)
 
 
 def _welcome(state: State, desk: Desk) -> Any:
@@ -226,14 +198,6 @@ def _welcome(state: State, desk: Desk) -> Any:
     )
 
 
-def _shared(collection: Collection, run: str) -> Shared:
-    key = f"explorer/{collection.path}/{run}/{collection.n_windows(run)}"
-    made: Shared = pn.state.as_cached(
-        key, lambda: Shared(gather(collection.index(run)), Pictures(collection, run))
-    )
-    return made
-
-
 def _is_served() -> bool:
     document = pn.state.curdoc
     return bool(document is not None and document.session_context)
@@ -250,3 +214,6 @@ def _login_name() -> str:
         return getpass.getuser()
     except (OSError, KeyError, ImportError):
         return "me"
+
+
+__all__ = ["SCREENS", "make_app"]

@@ -120,7 +120,7 @@ def server(
     ]
     code = f"""
         import explorer as ex
-        from explorer.dashboard.serve import serve
+        from explorer.dashboard.serving.serve import serve
         serve([ex.open(path) for path in {[str(path) for path in copies]!r}], port=0, show=False,
               on_ready=lambda url: print("READY", url, flush=True))
     """
@@ -199,7 +199,7 @@ def _wait_for(url: str, limit_s: float = 60) -> None:
 @pytest.fixture
 def lasso() -> Any:
     """Draw around points of the map: ``lasso(page, xy, rows)`` gives the polygon's corners."""
-    from explorer.dashboard.map import map_limits
+    from explorer.dashboard.explore.map import map_limits
 
     def draw(page: Any, xy: np.ndarray, rows: np.ndarray) -> None:
         box = page.locator(".chrome").bounding_box()

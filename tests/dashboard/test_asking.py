@@ -6,12 +6,12 @@ import pytest
 from small_recordings import Listener, write_recordings
 
 import explorer
-from explorer.dashboard.asking import percent
-from explorer.dashboard.background import Desk
-from explorer.dashboard.classify import ClassesPanel
-from explorer.dashboard.gallery import Gallery
-from explorer.dashboard.pictures import Pictures
-from explorer.dashboard.state import State
+from explorer.dashboard.explore.classes import ClassesPanel
+from explorer.dashboard.explore.gallery import Gallery
+from explorer.dashboard.frame.desk import Desk
+from explorer.dashboard.frame.pictures import Pictures
+from explorer.dashboard.state.asking import percent
+from explorer.dashboard.state.state import State
 
 
 @pytest.fixture

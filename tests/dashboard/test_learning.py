@@ -5,7 +5,7 @@ from __future__ import annotations
 from small_recordings import Listener, write_recordings
 
 import explorer
-from explorer.dashboard.learning import learn
+from explorer.dashboard.state.learning import learn
 
 
 def test_people_who_disagree_on_the_only_example_leave_nothing_to_learn(tmp_path):

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from places import place
 
-from explorer.dashboard.background import Desk
-from explorer.dashboard.classify import ScorePanel
-from explorer.dashboard.colouring import colouring, legend
-from explorer.dashboard.preview import Preview
-from explorer.dashboard.state import State
+from explorer.dashboard.explore.classes import ScorePanel
+from explorer.dashboard.explore.colouring import colouring, legend
+from explorer.dashboard.explore.preview import Preview
+from explorer.dashboard.frame.desk import Desk
+from explorer.dashboard.state.state import State
 
 
 @pytest.fixture(scope="module")

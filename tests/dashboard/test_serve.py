@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from tornado.websocket import websocket_connect
 
-from explorer.dashboard.serve import make_server, read_users
+from explorer.dashboard.serving.serve import make_server, read_users
 from explorer.errors import ParameterError
 
 FAKE = Path(__file__).with_name("fake_collection.py")
@@ -29,7 +29,7 @@ def address(tmp_path_factory):
     users.write_text(json.dumps({"ada": "lovelace"}))
     code = f"""
         import runpy
-        from explorer.dashboard.serve import serve
+        from explorer.dashboard.serving.serve import serve
         Fake = runpy.run_path({str(FAKE)!r})["FakeCollection"]
         first, second = Fake(recordings=3), Fake(recordings=3)
         second.name = "<b>Reef</b>"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from explorer.dashboard.records import clean_name
-from explorer.dashboard.state import State
+from explorer.dashboard.state.records import clean_name
+from explorer.dashboard.state.state import State
 from explorer.errors import ParameterError
 
 

@@ -6,10 +6,10 @@ import time
 
 import pytest
 
-from explorer.dashboard.background import Desk
-from explorer.dashboard.classify import ScorePanel
-from explorer.dashboard.state import State
-from explorer.dashboard.trust import Watch, measure
+from explorer.dashboard.explore.classes import ScorePanel
+from explorer.dashboard.frame.desk import Desk
+from explorer.dashboard.state.state import State
+from explorer.dashboard.state.trust import Watch, measure
 from explorer.errors import ParameterError
 
 

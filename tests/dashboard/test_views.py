@@ -12,16 +12,16 @@ import panel as pn
 import pytest
 import soundfile
 
-from explorer.dashboard.activity import activity
 from explorer.dashboard.app import make_app
-from explorer.dashboard.background import Desk
-from explorer.dashboard.classify import ClassesPanel, ScorePanel
-from explorer.dashboard.facts import describe_selection, gather
-from explorer.dashboard.gallery import Gallery
-from explorer.dashboard.header import Header, parse_place
-from explorer.dashboard.map import MapView, inside
-from explorer.dashboard.pictures import Pictures
-from explorer.dashboard.state import State
+from explorer.dashboard.explore.classes import ClassesPanel, ScorePanel
+from explorer.dashboard.explore.gallery import Gallery
+from explorer.dashboard.explore.map import MapView, inside
+from explorer.dashboard.explore.when import activity
+from explorer.dashboard.frame.desk import Desk
+from explorer.dashboard.frame.header import Header, parse_place
+from explorer.dashboard.frame.pictures import Pictures
+from explorer.dashboard.state.facts import describe_selection, gather
+from explorer.dashboard.state.state import State
 from explorer.errors import AudioError, ParameterError
 
 
@@ -167,7 +167,7 @@ def test_search_knows_recordings_of_the_collection_only():
 
 
 def test_an_uploaded_sound_arrives_in_parts_and_is_searched_with(state, desk):
-    header = Header(state, desk)
+    header = Header(state, desk, switch=lambda run: None)
     data = [base64.b64encode(part).decode() for part in (b"one", b"two")]
     send(header, "upload", name="..\\evil/../call.wav", part=0, parts=2, data=data[0])
     send(header, "upload", name="..\\evil/../call.wav", part=1, parts=2, data=data[1])

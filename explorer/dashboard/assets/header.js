@@ -1,4 +1,4 @@
-// Top: what is open, search by sound, theme, who is here, and what the program has to say.
+// Top: what is open, the screens, search, undo, theme, who is here, and what there is to say.
 
 export function render({model, view, el}) {
   const send = sender(model, view)
@@ -10,6 +10,9 @@ export function render({model, view, el}) {
   const choose = h('button', {class: 'bare choose', title: 'Choose a sound file', 'aria-label': 'Choose a sound file',
     disabled: !model.searchable, onclick: () => file.click()}, icon('file', 15))
   const search = h('div', {class: 'search'}, icon('search', 15), field, choose, file, names)
+  const nav = h('nav', {class: 'screens', 'aria-label': 'Screens'})
+  const undo = h('button', {class: 'bare undo', onclick: () => send('undo')}, icon('undo', 15))
+  const runs = h('div', {class: 'runs'})
   const busy = h('span', {class: 'busy', 'aria-live': 'polite'})
   const theme = h('button', {class: 'bare theme', onclick: () => {
     try { localStorage.setItem('explorer-theme', model.theme === 'dark' ? 'light' : 'dark') } catch { /* private mode */ }
@@ -18,8 +21,8 @@ export function render({model, view, el}) {
   const toast = h('div', {class: 'toast', role: 'status', hidden: true})
   const root = h('header', {class: 'bar'},
     model.home && h('a', {class: 'home', href: model.home, title: 'All collections', 'aria-label': 'All collections'}, icon('left', 15)),
-    h('h1', {title: model.title}, model.title), h('span', {class: 'quiet facts', title: model.facts}, model.facts),
-    search, busy, theme, user, toast)
+    h('h1', {title: `${model.title}\n${model.facts}`}, model.title), nav,
+    search, busy, runs, undo, theme, user, toast)
 
   async function upload(chosen) {
     if (!chosen) return
@@ -47,17 +50,33 @@ export function render({model, view, el}) {
     toast.replaceChildren(h('span', {}, notice.text), h('button', {class: 'bare', 'aria-label': 'Close', onclick: close}, icon('close', 12)))
     if (notice.kind !== 'error') timer = setTimeout(close, 5000)
   }
+  function draw_runs() {
+    const now = model.runs.find(([run]) => run === model.run)
+    if (!now) { runs.replaceChildren(); return }
+    const name = run => run.replace(/_.*/, '')
+    const several = model.runs.length > 1
+    const button = h('button', {class: 'bare run', title: `${model.facts}${several ? '\nLook through another encoder' : ''}`, 'aria-haspopup': several ? 'menu' : null,
+      onclick: () => several && menu(button, model.runs.map(([run, note]) => ({label: run, note, value: run, chosen: run === model.run})),
+        run => send('run', {run}))}, name(model.run), several && icon('down', 11))
+    runs.replaceChildren(button)
+  }
   function close() { toast.hidden = true; send('dismiss') }
   function draw() {
     const dark = model.theme === 'dark'
     theme.replaceChildren(icon(dark ? 'sun' : 'moon', 16))
     theme.title = dark ? 'Light' : 'Dark'
     theme.setAttribute('aria-label', dark ? 'Light theme' : 'Dark theme')
+    nav.replaceChildren(...model.screens.map(([name, text]) => h('button', {class: 'screen', 'data-screen': name,
+      'aria-current': name === model.screen ? 'page' : null, onclick: () => name !== model.screen && send('screen', {name})}, text)))
+    undo.disabled = !model.undo
+    undo.title = model.undo ? `Undo: ${model.undo} (z)` : 'Nothing to undo'
+    undo.setAttribute('aria-label', undo.title)
+    draw_runs()
     busy.textContent = model.busy ? `${model.busy} …` : ''
     user.replaceChildren(h('span', {class: 'face'}, (model.user[0] ?? '?').toUpperCase()), h('span', {class: 'who'}, model.user),
       model.log_out && h('a', {href: model.log_out}, 'log out'))
   }
-  model.on(['theme', 'busy', 'user'], draw)
+  model.on(['theme', 'busy', 'user', 'screen', 'undo', 'runs', 'run'], draw)
   model.on('notice', () => say(model.notice))
   // The theme of the last visit, or the notebook's, or the system's.
   const remembered = () => { try { return localStorage.getItem('explorer-theme') } catch { return null } }

@@ -23,12 +23,13 @@ from numpy.typing import NDArray
 from panel.viewable import Viewer
 from scipy.spatial import cKDTree
 
-from explorer.dashboard.background import Desk
-from explorer.dashboard.colouring import COLOUR_KEY, Colouring, colouring, legend
-from explorer.dashboard.facts import describe_selection
-from explorer.dashboard.palette import THEMES, class_colour, class_shape
-from explorer.dashboard.piece import Piece, asset
-from explorer.dashboard.state import COLOURS_BY, State
+from explorer.dashboard.explore.colouring import COLOUR_KEY, Colouring, colouring, legend
+from explorer.dashboard.frame.desk import Desk
+from explorer.dashboard.frame.jobs import MAP, Status, board, ensure_map
+from explorer.dashboard.frame.palette import THEMES, class_colour, class_shape
+from explorer.dashboard.frame.piece import Piece, asset
+from explorer.dashboard.state.facts import describe_selection
+from explorer.dashboard.state.state import COLOURS_BY, State
 
 MOST_POINTS = 20_000
 MOST_ON_TOP = 2_000
@@ -60,12 +61,10 @@ class MapChrome(Piece):
 
     def __init__(self, state: State, desk: Desk, **params: Any) -> None:
         super().__init__(state, desk, **params)
-        self.stop: Callable[[], None] = lambda: None
-        self.start: Callable[[], None] = lambda: None
         state.param.watch(
             self._update, ["colour_by", "selection", "theme", "xy", "active", "visiting"]
         )
-        state.param.watch(self._follow, ["progress", "busy"])
+        state.param.watch(self._follow, ["jobs"])
         self._update()
         self._follow()
 
@@ -79,11 +78,15 @@ class MapChrome(Piece):
 
     def do_stop(self) -> None:
         """Stop making the map."""
-        self.stop()
+        for job in self._jobs():
+            board(self.state.collection).stop(job.kind)
 
     def do_start(self) -> None:
         """Make the map after all."""
-        self.start()
+        ensure_map(self.state, self.desk)
+
+    def _jobs(self) -> list[Status]:
+        return [job for job in self.state.jobs if job.kind == f"{MAP} {self.state.run}"]
 
     def _update(self, *_: Any) -> None:
         state = self.state
@@ -98,7 +101,10 @@ class MapChrome(Piece):
         )
 
     def _follow(self, *_: Any) -> None:
-        self.param.update(progress=self.state.progress, doing=self.state.doing)
+        for job in self._jobs():
+            self.param.update(progress=job.share, doing=job.words)
+            return
+        self.param.update(progress=None, doing="")
 
 
 class MapView(Viewer):

@@ -21,9 +21,9 @@ import holoviews as hv
 import panel as pn
 
 from explorer.dashboard.app import desks, make_app
-from explorer.dashboard.header import hours_of
-from explorer.dashboard.palette import theme_css
-from explorer.dashboard.piece import asset
+from explorer.dashboard.frame.header import hours_of
+from explorer.dashboard.frame.palette import theme_css
+from explorer.dashboard.frame.piece import asset
 from explorer.errors import ParameterError
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from explorer.dashboard.learning import Learned
+from explorer.dashboard.state.learning import Learned
 from explorer.errors import ParameterError
 
 MOST_FOR = 3

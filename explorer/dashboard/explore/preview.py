@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 
 import param
 
-from explorer.dashboard.background import Desk
-from explorer.dashboard.piece import Piece, asset
-from explorer.dashboard.state import State
-from explorer.dashboard.visiting import Visit, adapt, keep, saved, undo, visit
+from explorer.dashboard.frame.desk import Desk
+from explorer.dashboard.frame.piece import Piece, asset
+from explorer.dashboard.state.state import State
+from explorer.dashboard.state.visiting import Visit, adapt, keep, saved, undo, visit
 from explorer.errors import ParameterError
 
 

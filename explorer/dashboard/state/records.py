@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from explorer.dashboard.learning import Learned, Rows
+from explorer.dashboard.state.learning import Learned, Rows
 from explorer.errors import ParameterError
 
 LONGEST_NAME = 60
@@ -48,10 +48,22 @@ class Notice:
 
 @dataclass(frozen=True)
 class Step:
-    """One thing done, in words, and the label events that undoing it takes back."""
+    """One thing done, in words, and what undoing it takes: all can be undone, not labels alone.
+
+    Attributes
+    ----------
+    events
+        Label events to take back.
+    back
+        What the state's parameters were before.
+    threshold
+        Class and threshold as they were before.
+    """
 
     said: str
-    events: tuple[int, ...]
+    events: tuple[int, ...] = ()
+    back: Mapping[str, Any] = field(default_factory=dict)
+    threshold: tuple[str, float] | None = None
 
 
 def clean_name(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Top: what is open, search by sound, theme, who is here, and what the program has to say."""
+"""Top: what is open, the screens, search, undo, theme, who is here, and what there is to say."""
 
 from __future__ import annotations
 
@@ -6,20 +6,29 @@ import base64
 import binascii
 import re
 import tempfile
+from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import param
 
-from explorer.dashboard.background import Desk
-from explorer.dashboard.facts import clock
-from explorer.dashboard.piece import Piece, asset
-from explorer.dashboard.state import Similar, State
+from explorer.dashboard.frame.desk import Desk
+from explorer.dashboard.frame.piece import Piece, asset
+from explorer.dashboard.state.facts import clock
+from explorer.dashboard.state.state import SCREENS, Similar, State
 from explorer.errors import ParameterError
 
 if TYPE_CHECKING:
     from explorer.collection.collection import Collection
 
+TITLES = {
+    "explore": "Explore",
+    "check": "Check",
+    "activity": "Activity",
+    "recordings": "Recordings",
+    "together": "Together",
+}
 MOST_UPLOAD_BYTES = 50 * 2**20
 NAMES_OFFERED = 400
 
@@ -40,11 +49,22 @@ class Header(Piece):
     notice = param.Dict(default=None, allow_None=True)
     recordings = param.List(doc="Names offered while typing.")
     searchable = param.Boolean()
+    screen = param.String()
+    screens = param.List(
+        default=[
+            [name, TITLES[name]] for name in SCREENS if find_spec(f"explorer.dashboard.{name}")
+        ]
+    )
+    runs = param.List(doc="[run, words] of each encoder run, for the chooser.")
+    run = param.String(default=None, allow_None=True)
+    undo = param.String(doc="What undo would take back; empty where there is nothing.")
     follow = param.Boolean(doc="Take the theme from the last visit, or from the system.")
     home = param.String(doc="Address of the page that lists the collections, if there is one.")
     log_out = param.String(doc="Address that logs out, if one can.")
 
-    def __init__(self, state: State, desk: Desk, **params: Any) -> None:
+    def __init__(
+        self, state: State, desk: Desk, switch: Callable[[str], None], **params: Any
+    ) -> None:
         names = [] if state.facts is None else list(state.facts.recordings)
         super().__init__(
             state,
@@ -55,10 +75,29 @@ class Header(Piece):
             theme=state.theme,
             recordings=names[:NAMES_OFFERED],
             searchable=state.n_windows > 0,
+            screen=state.screen,
+            run=state.run,
+            runs=_runs(state),
             **params,
         )
+        self._switch = switch
         self._parts: dict[str, list[str]] = {}
-        state.param.watch(self._update, ["theme", "busy", "notice"])
+        state.param.watch(self._update, ["theme", "busy", "notice", "screen", "steps"])
+
+    def do_screen(self, name: str) -> None:
+        """Open another screen."""
+        self.state.screen = name
+
+    def do_run(self, run: str) -> None:
+        """Look through another encoder; labels hold for all of them."""
+        if run not in [name for name, _ in self.runs]:
+            raise ParameterError(f"there is no run {run!r} here")
+        if run != self.state.run:
+            self._switch(run)
+
+    def do_undo(self) -> None:
+        """Take the last thing back."""
+        self.state.undo()
 
     def do_theme(self) -> None:
         """The other theme."""
@@ -113,10 +152,19 @@ class Header(Piece):
         self.param.update(
             theme=state.theme,
             busy=state.busy,
+            screen=state.screen,
+            undo=state.steps[-1].said if state.steps else "",
             notice=None
             if notice is None
             else {"text": notice.text, "kind": notice.kind, "number": notice.number},
         )
+
+
+def _runs(state: State) -> list[list[str]]:
+    runs = state.collection.runs
+    if "run" not in runs:
+        return []
+    return [[str(row.run), f"{row.windows:,} windows"] for row in runs.itertuples()]
 
 
 def describe(state: State) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from explorer.collection.handover import labels_table, write
-from explorer.dashboard.state import State
+from explorer.dashboard.state.state import State
 from explorer.errors import ParameterError
 
 CSV, TEXT, ZIP = "text/csv", "text/tab-separated-values", "application/zip"

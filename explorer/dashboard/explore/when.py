@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 import numpy as np
 import param
 
-from explorer.dashboard.background import Desk
-from explorer.dashboard.facts import HOURS, WindowFacts, day_name
-from explorer.dashboard.piece import Piece, asset
-from explorer.dashboard.state import State
+from explorer.dashboard.frame.desk import Desk
+from explorer.dashboard.frame.piece import Piece, asset
+from explorer.dashboard.state.facts import HOURS, WindowFacts, day_name
+from explorer.dashboard.state.state import State
 
 MOST_DAYS = 31
 NO_TIMES = "These recordings carry no start time, so there is no when."

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from explorer.dashboard.palette import (
+from explorer.dashboard.frame.palette import (
     CLASS_COLOURS,
     HOUR_RAMP,
     SCORE_RAMP,
@@ -17,7 +17,7 @@ from explorer.dashboard.palette import (
     Theme,
     class_colour,
 )
-from explorer.dashboard.state import State
+from explorer.dashboard.state.state import State
 
 SITES_SHOWN = 7
 """More sites than this share the last colour: nobody can tell twenty colours apart."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from explorer.dashboard.learning import Learned, Rows
+from explorer.dashboard.state.learning import Learned, Rows
 
 if TYPE_CHECKING:
     from explorer.collection.collection import Collection

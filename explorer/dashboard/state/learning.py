@@ -106,10 +106,12 @@ def typical(collection: Collection, rows: Rows, k: int, run: str | None) -> Rows
     return np.sort(rows[nearest])
 
 
-def spread(xy: NDArray[np.floating], n: int, k: int = 48) -> Rows:
-    """Up to ``k`` rows from all over a map, farthest first, so that a first look sees variety."""
+def spread(xy: NDArray[np.floating], rows: Rows, k: int = 48) -> Rows:
+    """Up to ``k`` of ``rows`` from all over a map, farthest first: a first look sees variety."""
+    if not len(rows):
+        return rows
     rng = np.random.default_rng(0)
-    pool = np.sort(rng.choice(n, size=min(n, 5000), replace=False))
+    pool = np.sort(rng.choice(rows, size=min(len(rows), 5000), replace=False))
     points = np.asarray(xy)[pool].astype(np.float64)
     away = np.full(len(pool), np.inf)
     chosen = [int(np.argmin(((points - np.median(points, axis=0)) ** 2).sum(axis=1)))]

@@ -8,13 +8,13 @@ import numpy as np
 import param
 
 from explorer.audio.spectrogram import PRESETS
-from explorer.dashboard.background import Desk
-from explorer.dashboard.facts import clock
-from explorer.dashboard.palette import class_shape
-from explorer.dashboard.pictures import WIDE, Pictures
-from explorer.dashboard.piece import Piece, asset
-from explorer.dashboard.state import PLACES, State
-from explorer.dashboard.why import Why, explain
+from explorer.dashboard.explore.why import Why, explain
+from explorer.dashboard.frame.desk import Desk
+from explorer.dashboard.frame.palette import class_shape
+from explorer.dashboard.frame.pictures import WIDE, Pictures
+from explorer.dashboard.frame.piece import Piece, asset
+from explorer.dashboard.state.facts import clock
+from explorer.dashboard.state.state import PLACES, State
 from explorer.errors import ExplorerError, ParameterError
 
 MOST_PER_PAGE = 60

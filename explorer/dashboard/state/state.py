@@ -4,7 +4,7 @@
 `undo`, …); what can be seen is a parameter that views watch. Views never talk to each other.
 
 Work that may take longer than a frame (learning, searching) goes through ``background``: in tests
-and notebooks it runs at once, in the app in a thread (`explorer.dashboard.background`).
+and notebooks it runs at once, in the app in a thread (`explorer.dashboard.frame.desk`).
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import param
 
-from explorer.dashboard.asking import Asked, Suggested, begin_study, look, many, suggest
-from explorer.dashboard.facts import WindowFacts, clock, gather
-from explorer.dashboard.learning import (
+from explorer.dashboard.state.asking import Asked, Suggested, begin_study, look, many, suggest
+from explorer.dashboard.state.facts import WindowFacts, clock, gather
+from explorer.dashboard.state.filtering import EVERYTHING, Filter
+from explorer.dashboard.state.learning import (
     Judgement,
     Learned,
     Rows,
@@ -27,7 +28,7 @@ from explorer.dashboard.learning import (
     spread,
     typical,
 )
-from explorer.dashboard.records import (
+from explorer.dashboard.state.records import (
     Notice,
     Similar,
     SoundClass,
@@ -35,8 +36,8 @@ from explorer.dashboard.records import (
     clean_name,
     sound_classes,
 )
-from explorer.dashboard.trust import Trust
-from explorer.dashboard.visiting import Visit
+from explorer.dashboard.state.trust import Trust
+from explorer.dashboard.state.visiting import Visit
 from explorer.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -48,7 +49,11 @@ MOST_EXAMPLES_AT_ONCE = 60
 
 SIMILAR = 300
 
+SCREENS = ["explore", "check", "activity", "recordings", "together"]
 COLOURS_BY = ["class", "score", "site", "hour"]
+ROLES = ["viewer", "annotator", "owner"]
+"""Who may what: a viewer looks, an annotator labels, an owner embeds and saves as well."""
+
 PLACES = ["sample", "ranked", "selection", "similar", "borderline", "study", "unsure", "labelled"]
 
 Runner = Callable[[Callable[[], Any], Callable[[Any], None], str], None]
@@ -81,6 +86,14 @@ class State(param.Parameterized):
     >>> state.listing("ranked")[:9]                           # doctest: +SKIP
     """
 
+    screen: Any = param.Selector(default="explore", objects=SCREENS, doc="Which screen is open.")
+    role: Any = param.Selector(default="owner", objects=ROLES, constant=True)
+    filter: Any = param.ClassSelector(class_=Filter, default=EVERYTHING, doc="See `narrow`.")
+    kept: Any = param.Array(
+        default=None,
+        allow_None=True,
+        doc="Which windows the filter keeps (bool [n_windows]); None for all. Every view obeys it.",
+    )
     selection: Any = param.Array(doc="Selected rows, ascending.")
     focus = param.Integer(default=None, allow_None=True, doc="Row of the card in focus.")
     classes = param.List(doc="SoundClass objects, in order of their first label.")
@@ -96,8 +109,7 @@ class State(param.Parameterized):
     colour_by: Any = param.Selector(default="class", objects=COLOURS_BY)
     theme: Any = param.Selector(default="light", objects=["light", "dark"])
     xy: Any = param.Array(default=None, allow_None=True, doc="Projection [n, 2]; None until made.")
-    progress = param.Number(default=None, allow_None=True, doc="Of the projection, 0 to 1.")
-    doing = param.String(default="", doc="What the projection is at, in words.")
+    jobs = param.List(doc="Long work under way for this collection: `frame.jobs.Status` objects.")
     busy = param.String(default="", doc="What is being worked on, in words.")
     steps = param.List(doc="What can be undone, oldest first.")
     notice: Any = param.ClassSelector(class_=Notice, default=None, allow_None=True)
@@ -110,6 +122,7 @@ class State(param.Parameterized):
         run: str | None = None,
         facts: WindowFacts | None = None,
         theme: str = "light",
+        role: str = "owner",
     ) -> None:
         learned = Learned()
         super().__init__(
@@ -118,6 +131,7 @@ class State(param.Parameterized):
             learned=learned,
             trust=Trust(learned),
             theme=theme,
+            role=role,
         )
         self.collection = collection
         self.user = user
@@ -132,6 +146,7 @@ class State(param.Parameterized):
         if self.run is not None:
             self.facts = facts or gather(collection.index(self.run))
             self.xy = collection.projection(run=self.run)
+        self.param.watch(self._keep, ["filter", "learned", "active"])
 
     # --- what is there ----------------------------------------------------------------------
 
@@ -180,13 +195,20 @@ class State(param.Parameterized):
         return _no_rows() if self.focus is None else np.array([self.focus], dtype=np.int64)
 
     def listing(self, place: str | None = None) -> Rows:
-        """The rows that the gallery shows in one of its places, in its order."""
+        """The rows that the gallery shows in one of its places, in its order.
+
+        The filter is obeyed everywhere but in a study, whose windows were drawn.
+        """
         place = place or self.place
+        rows = self._listing(place)
+        return rows if place == "study" else self.kept_of(rows)
+
+    def _listing(self, place: str) -> Rows:
         scores = self.scores
         if place == "ranked":
             return self.ranking
         if place == "sample":
-            return spread(self.xy, self.n_windows) if self.xy is not None else _no_rows()
+            return _no_rows() if self.xy is None else spread(self.xy, self._all_kept())
         if place == "similar":
             return _no_rows() if self.similar is None else self.similar.rows
         if place in ("borderline", "study"):
@@ -199,15 +221,39 @@ class State(param.Parameterized):
         wanted = {"unsure"} if place == "unsure" else {"positive", "negative", "unsure"}
         return np.array([r for r, j in judged.items() if j in wanted][::-1], dtype=np.int64)
 
+    def kept_of(self, rows: Rows) -> Rows:
+        """Those of some rows that the filter keeps, in their order."""
+        return rows if self.kept is None else rows[self.kept[rows]]
+
+    def may(self, role: str) -> bool:
+        """Whether this person may do what takes a role."""
+        return ROLES.index(self.role) >= ROLES.index(role)
+
     # --- looking ----------------------------------------------------------------------------
+
+    def narrow(self, **values: Any) -> None:
+        """Look at fewer windows, or at more: set values of the `Filter`; it can be undone."""
+        before, now = self.filter, self.filter.with_(**values)
+        if now == before:
+            return
+        said = f"looked at {now.words() or 'everything'}"
+        self._remember(Step(said, back={"filter": before}))
+        self.filter = now
+
+    def widen(self) -> None:
+        """Look at every window again."""
+        self.narrow(**{name: getattr(EVERYTHING, name) for name in self.filter.names})
 
     def select(self, rows: Iterable[int] | Rows, *, show: bool = True) -> None:
         """Select rows (an empty selection clears) and show them in the gallery."""
         # A lasso may hold a million rows: an array is taken as it is, not through a list.
         given = rows if isinstance(rows, np.ndarray) else list(rows)
-        values = np.unique(np.asarray(given, dtype=np.int64))
+        values = np.asarray(given, dtype=np.int64)
+        if not (np.diff(values) > 0).all():  # a map gives them in order
+            values = np.unique(values)
         if len(values) and (values[0] < 0 or values[-1] >= self.n_windows):
             raise ParameterError(f"there are {self.n_windows} windows; row {values[-1]} is not one")
+        values = self.kept_of(values)
         place = self.place
         if len(values) and show:
             place = "selection"
@@ -230,8 +276,12 @@ class State(param.Parameterized):
         """Count windows of the active class from this score on."""
         if self.active is None:
             raise ParameterError("choose a class first: a threshold belongs to a class")
-        self._thresholds[self.active] = float(np.clip(value, 0.0, 1.0))
-        self.classes = self._classes_now(self.learned)
+        name, before = self.active, self.threshold
+        last = self.steps[-1] if self.steps else None
+        if last is None or last.threshold is None or last.threshold[0] != name:
+            # One drag is one step, however many places the hand went through.
+            self._remember(Step(f"moved the threshold of {name}", threshold=(name, before)))
+        self._set_threshold(name, value)
 
     def search_like(self, row: int) -> None:
         """Find the windows most like this one."""
@@ -346,9 +396,14 @@ class State(param.Parameterized):
         if not self.steps:
             raise ParameterError("there is nothing to undo")
         *rest, step = self.steps
-        self._take_back(list(step.events))
+        if step.events:
+            self._take_back(list(step.events))
         self.steps = rest
-        self.refresh()
+        if step.threshold is not None:
+            self._set_threshold(*step.threshold)
+        self.param.update(**step.back)
+        if step.events:
+            self.refresh()
         self.say(f"Undone: {step.said}")
 
     def refresh(self, **then: Any) -> None:
@@ -370,6 +425,33 @@ class State(param.Parameterized):
         self.notice = Notice(text, kind, number)
 
     # --- within -----------------------------------------------------------------------------
+
+    def _keep(self, *events: Any) -> None:
+        if self.facts is None:
+            return
+        # Without this a judgement would cost a look at every window.
+        if not self.filter and self.kept is None:
+            return
+        if self.active is None:
+            judged = {r: j for said in self.learned.judgements.values() for r, j in said.items()}
+        else:
+            judged = dict(self.learned.judgements.get(self.active, {}))
+        kept = self.filter.mask(self.facts, self.scores, judged)
+        if kept is None or self.kept is None or not np.array_equal(kept, self.kept):
+            self.kept = kept
+
+    def _all_kept(self) -> Rows:
+        return np.arange(self.n_windows) if self.kept is None else np.flatnonzero(self.kept)
+
+    def _set_threshold(self, name: str, value: float) -> None:
+        self._thresholds[name] = float(np.clip(value, 0.0, 1.0))
+        self.classes = self._classes_now(self.learned)
+
+    def _must(self, role: str, to_do: str) -> None:
+        if not self.may(role):
+            raise ParameterError(
+                f"{self.user} looks on here as a {self.role}: {to_do} takes {role} rights"
+            )
 
     def _show(self, found: Suggested | Asked, place: str, **then: Any) -> None:
         if found.class_ == self.active:  # or the person has gone on to another class
@@ -415,6 +497,7 @@ class State(param.Parameterized):
         self._remember(Step(said, tuple(self._write(rows, name, judgement))))
 
     def _write(self, rows: Any, name: str, judgement: Judgement) -> list[int]:
+        self._must("annotator", "labelling")
         if self.place == "study" and self.asked is not None and self.asked.class_ == name:
             answers: list[int] = self.asked.study.label(rows, judgement, who=self.user)
             return answers
@@ -423,6 +506,7 @@ class State(param.Parameterized):
         )
 
     def _take_back(self, events: list[int]) -> list[int]:
+        self._must("annotator", "taking labels back")
         return self.collection.undo(events, who=self.user, source="dashboard")
 
     def _remember(self, step: Step) -> None:

@@ -9,12 +9,12 @@ from typing import Any, ClassVar
 import numpy as np
 import param
 
-from explorer.dashboard.asking import Asked
-from explorer.dashboard.background import Desk
-from explorer.dashboard.export import Export, export
-from explorer.dashboard.palette import class_shape
-from explorer.dashboard.piece import Piece, asset
-from explorer.dashboard.state import MOST_EXAMPLES_AT_ONCE, State
+from explorer.dashboard.explore.export import Export, export
+from explorer.dashboard.frame.desk import Desk
+from explorer.dashboard.frame.palette import class_shape
+from explorer.dashboard.frame.piece import Piece, asset
+from explorer.dashboard.state.asking import Asked
+from explorer.dashboard.state.state import MOST_EXAMPLES_AT_ONCE, State
 
 BINS = 48
 

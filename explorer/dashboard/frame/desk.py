@@ -19,7 +19,7 @@ from typing import Any
 import panel as pn
 from panel.io.state import set_curdoc
 
-from explorer.dashboard.state import State
+from explorer.dashboard.state.state import State
 from explorer.errors import ExplorerError
 
 log = logging.getLogger(__name__)
@@ -90,6 +90,11 @@ class Desk:
             held, self._held = self._held, None
         for turn in held or ():
             turn()
+
+    def at_end(self, callback: Callable[[], Any]) -> None:
+        """Call when the session is over: its page was closed, and nobody came back."""
+        if self._document is not None:
+            self._document.on_session_destroyed(lambda _context: callback())
 
     def run(self, compute: Callable[[], Any], apply: Callable[[Any], None], doing: str) -> None:
         """Compute in a thread, then apply on the session's turn; the `State.background` way."""

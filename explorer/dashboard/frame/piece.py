@@ -16,8 +16,8 @@ from typing import Any, ClassVar
 import panel as pn
 import param
 
-from explorer.dashboard.background import Desk
-from explorer.dashboard.state import State
+from explorer.dashboard.frame.desk import Desk
+from explorer.dashboard.state.state import State
 from explorer.errors import ParameterError
 
 

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from threading import Timer
 from typing import TYPE_CHECKING, Any
 
-from explorer.dashboard.learning import Learned
+from explorer.dashboard.state.learning import Learned
 from explorer.errors import ExplorerError
 
 if TYPE_CHECKING:
-    from explorer.dashboard.background import Desk
-    from explorer.dashboard.state import State
+    from explorer.dashboard.frame.desk import Desk
+    from explorer.dashboard.state.state import State
 
 SETTLED_S = 1.0
 """Labels are settled when nothing was judged for so long."""

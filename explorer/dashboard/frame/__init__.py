@@ -1,0 +1,1 @@
+"""What all screens stand in: pieces, work off the event loop, colours, the line at the top."""

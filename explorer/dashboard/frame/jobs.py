@@ -1,0 +1,190 @@
+"""Long work of a collection, off the event loop: maps, embedding, health; with bars and a stop.
+
+A `Job` belongs to the collection, not to the session that asked for it: everybody who has the
+collection open sees the same bar, and the last one who leaves does not stop it, because what it
+makes is kept on disk. One job runs at a time per server, as UMAP and encoders take all cores.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from explorer.dashboard.frame.desk import Desk
+from explorer.dashboard.state.state import State
+from explorer.errors import ExplorerError
+
+if TYPE_CHECKING:
+    from explorer.collection.collection import Collection
+
+log = logging.getLogger(__name__)
+
+Report = Callable[[float, str], None]
+"""Told the share done (0 to 1) and, in words, what is being done; raises `Stopped` when asked to
+stop."""
+
+Work = Callable[[Report, threading.Event], Any]
+
+MAP = "map"
+WAITING = "waiting for other work to be finished"
+EVERY_S = 0.25
+"""Bars move this often: a screen that is told of each batch has time for nothing else."""
+
+_worker = ThreadPoolExecutor(1, thread_name_prefix="explorer-job")
+_boards: dict[str, Board] = {}
+_lock = threading.Lock()
+
+
+class Stopped(Exception):
+    """Somebody pressed stop."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """How far a job is, as the screens show it; ``left_s`` is None while it cannot be told."""
+
+    kind: str
+    title: str
+    share: float
+    words: str
+    left_s: float | None = None
+
+
+class Job:
+    """One piece of long work, and those who wait for its end."""
+
+    def __init__(self, board: Board, kind: str, title: str, work: Work) -> None:
+        self.kind, self.title = kind, title
+        self.cancel = threading.Event()
+        self.status = Status(kind, title, 0.0, WAITING)
+        self._board, self._work = board, work
+        self._outcome: tuple[Any, Exception | None] | None = None
+        self._ended: list[Callable[[Any, Exception | None], None]] = []
+        self._guard = threading.Lock()
+        self._began = self._told = 0.0
+        _worker.submit(self._run)
+
+    def at_end(self, ended: Callable[[Any, Exception | None], None]) -> None:
+        """Call with the result and None, or with None and the error (`Stopped` among them)."""
+        with self._guard:
+            if self._outcome is None:
+                self._ended.append(ended)
+                return
+        ended(*self._outcome)
+
+    def _run(self) -> None:
+        self._began = time.monotonic()
+        result, error = None, None
+        try:
+            if self.cancel.is_set():
+                raise Stopped
+            self._report(0.0, "beginning")
+            self._told = 0.0  # the next word is news at once
+            result = self._work(self._report, self.cancel)
+        except Exception as caught:
+            error = Stopped() if self.cancel.is_set() else caught
+            if not isinstance(error, Stopped | ExplorerError):
+                log.exception("%s", self.title)
+        self._board.end(self)
+        with self._guard:
+            self._outcome = (result, error)
+        for ended in self._ended:
+            ended(result, error)
+
+    def _report(self, share: float, words: str = "") -> None:
+        if self.cancel.is_set():
+            raise Stopped
+        now = time.monotonic()
+        if now - self._told < EVERY_S and 0 < share < 1:
+            return
+        self._told = now
+        spent = now - self._began
+        left = spent * (1 - share) / share if share > 0.02 and spent > 2 else None
+        self.status = Status(self.kind, self.title, share, words, left)
+        self._board.tell()
+
+
+class Board:
+    """The jobs of one collection, seen by all of its sessions; see `board`."""
+
+    def __init__(self) -> None:
+        self._jobs: dict[str, Job] = {}
+        self._watchers: list[Callable[[list[Status]], None]] = []
+
+    def start(self, kind: str, title: str, work: Work) -> Job:
+        """Begin a job; one of the same kind that is under way is given instead."""
+        with _lock:
+            job = self._jobs.get(kind)
+            if job is None:
+                job = self._jobs[kind] = Job(self, kind, title, work)
+        self.tell()
+        return job
+
+    def stop(self, kind: str) -> None:
+        """Ask a job to stop; what it has done so far is kept."""
+        job = self._jobs.get(kind)
+        if job is not None:
+            job.cancel.set()
+
+    def watch(self, watcher: Callable[[list[Status]], None]) -> Callable[[], None]:
+        """Be told, from any thread, how all jobs are; gives what ends that."""
+        self._watchers.append(watcher)
+        watcher(self.statuses)
+        return lambda: self._watchers.remove(watcher) if watcher in self._watchers else None
+
+    @property
+    def statuses(self) -> list[Status]:
+        """How all jobs are."""
+        return [job.status for job in list(self._jobs.values())]
+
+    def tell(self) -> None:
+        """Tell everybody."""
+        for watcher in list(self._watchers):
+            watcher(self.statuses)
+
+    def end(self, job: Job) -> None:
+        """The job is over."""
+        with _lock:
+            self._jobs.pop(job.kind, None)
+        self.tell()
+
+
+def board(collection: Collection) -> Board:
+    """The board of a collection, the same for all sessions of this server."""
+    with _lock:
+        return _boards.setdefault(str(collection.path), Board())
+
+
+def follow(state: State, desk: Desk) -> None:
+    """Keep ``state.jobs`` up to date for as long as the session lasts."""
+    if desk.attached:
+        known = board(state.collection)
+        desk.at_end(known.watch(lambda jobs: desk.soon(lambda: state.param.update(jobs=jobs))))
+
+
+def ensure_map(state: State, desk: Desk) -> None:
+    """Have the map made for this state, unless it is there."""
+    if state.run is None or state.xy is not None:
+        return
+    collection, run = state.collection, state.run
+    if not desk.attached:  # nobody to come back to: make it here and now
+        state.xy = collection.project(run=run)
+        return
+
+    def finish(xy: Any, error: Exception | None) -> None:
+        if error is None:
+            state.xy = xy
+        elif not isinstance(error, Stopped):
+            raise error
+
+    job = board(collection).start(
+        f"{MAP} {run}",
+        f"Drawing the map of {state.n_windows:,} windows",
+        lambda report, cancel: collection.project(run=run, on_progress=report, cancel=cancel),
+    )
+    job.at_end(lambda xy, error: desk.soon(finish, xy, error))

@@ -1,0 +1,1 @@
+"""The dashboard served: pages, who may enter, and what the others do meanwhile."""

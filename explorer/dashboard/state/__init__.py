@@ -1,0 +1,1 @@
+"""What a screen is about, without a screen: nothing here knows a widget."""

@@ -1,0 +1,78 @@
+"""Long work that belongs to the collection: one bar for all, a stop, and no lost error."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from explorer.dashboard.frame.jobs import Board, Stopped
+
+
+def wait(job):
+    ended = threading.Event()
+    outcome = []
+    job.at_end(lambda result, error: (outcome.extend([result, error]), ended.set()))
+    assert ended.wait(10)
+    return outcome
+
+
+def test_its_result_comes_even_to_who_asks_late():
+    job = Board().start("count", "Counting", lambda report, cancel: 42)
+    assert wait(job) == [42, None]
+    assert wait(job) == [42, None]
+
+
+def test_a_second_session_gets_the_same_job_and_sees_the_same_bar():
+    board, go = Board(), threading.Event()
+
+    def work(report, cancel):
+        report(0.5, "half way")
+        go.wait(10)
+
+    half = threading.Event()
+    seen = []
+    stop = board.watch(
+        lambda jobs: (seen.append(jobs), [half.set() for j in jobs if j.share == 0.5])
+    )
+    first = board.start("map", "Drawing", work)
+    assert half.wait(10)
+    assert board.start("map", "Drawing", work) is first
+    assert [(job.share, job.words) for job in board.statuses] == [(0.5, "half way")]
+    go.set()
+    wait(first)
+    assert board.statuses == []
+    stop()
+
+
+def test_it_stops_when_told_to():
+    board, begun = Board(), threading.Event()
+
+    def work(report, cancel):
+        begun.set()
+        while True:
+            cancel.wait(0.01)
+            report(0.3, "working")
+
+    job = board.start("map", "Drawing", work)
+    assert begun.wait(10)
+    board.stop("map")
+    result, error = wait(job)
+    assert result is None
+    assert isinstance(error, Stopped)
+
+
+def test_an_error_is_told_to_whoever_waits():
+    def work(report, cancel):
+        raise ValueError("no disk")
+
+    _, error = wait(Board().start("map", "Drawing", work))
+    assert str(error) == "no disk"
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_the_first_and_the_last_share_are_always_told(share):
+    board, told = Board(), []
+    board.watch(lambda jobs: told.extend(job.share for job in jobs))
+    wait(board.start("count", "Counting", lambda report, cancel: report(share, "")))
+    assert share in told
