@@ -22,6 +22,7 @@ from explorer.errors import EncoderError, ParameterError
 if TYPE_CHECKING:
     from explorer.audio.recordings import Scan
     from explorer.classify.background import Background, Prepared
+    from explorer.collection.agreement import Disagreements
     from explorer.collection.classifier import Classifier
     from explorer.collection.handover import Format, ImportReport
     from explorer.collection.learning import Kind
@@ -457,6 +458,35 @@ class Collection(Archive):
     def label_rows(self, run: str | None = None) -> pd.DataFrame:
         """The labels that count now as windows of a run: row, class, judgement, who, event."""
         return label_log.rows_of_labels(self.labels(), self.index(run))
+
+    def agreement(
+        self, class_: str | None = None, *, who: Sequence[str] | None = None, run: str | None = None
+    ) -> pd.DataFrame:
+        """How far people agree beyond chance: a row for all of them and for each pair, per class.
+
+        Columns: class (None for all together), who, people, windows (that at least two of them
+        judged), agreed (share of pairs of judgements), kappa (Cohen's for two, Fleiss' for more),
+        low, high (an interval of 90 %), word (Landis and Koch's), error (the standard error).
+        """
+        from explorer.collection.agreement import agreement  # noqa: PLC0415
+
+        return agreement(self, class_, who, run)
+
+    def disagreements(
+        self,
+        class_: str | None = None,
+        *,
+        who: Sequence[str] | None = None,
+        settled: bool = False,
+        run: str | None = None,
+    ) -> Disagreements:
+        """Windows on which people differ, the most contested first, as a table that plays.
+
+        A window is settled, and left out unless asked for, once more than half say the same.
+        """
+        from explorer.collection.agreement import disagreements  # noqa: PLC0415
+
+        return disagreements(self, class_, who, settled=settled, run=run)
 
     def import_labels(self, path: str | Path, *, who: str) -> ImportReport:
         """Take in labels made in Raven, Audacity or a table, from a file or a folder of them."""
