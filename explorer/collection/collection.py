@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from explorer.classify.background import Background, Prepared
     from explorer.collection.agreement import Disagreements
     from explorer.collection.classifier import Classifier
+    from explorer.collection.exercise_clips import Source
+    from explorer.collection.exercises import Exercise
     from explorer.collection.handover import Format, ImportReport
     from explorer.collection.learning import Kind
     from explorer.collection.progress import EmbedProgress, EmbedReport
@@ -397,6 +399,41 @@ class Collection(Archive):
         from explorer.collection.study_files import studies  # noqa: PLC0415
 
         return studies(self)
+
+    # --- exercises --------------------------------------------------------------------------
+
+    def new_exercise(
+        self, classes: str | Sequence[str], clips: Source | Rows = "labelled", **options: Any
+    ) -> Exercise:
+        """Make an exercise: many people answer what they hear in the same clips.
+
+        Parameters
+        ----------
+        classes
+            One class asks for yes or no; several ask which of them.
+        clips
+            ``"labelled"`` windows, whose right answers are known; ``"ranked"`` ones, from every
+            level of the class's score; or windows by row, such as a selection.
+        options
+            ``n`` (6 to 40; 12 by default, or all of the given windows), ``seed``, ``name``,
+            ``question``, ``run``.
+        """
+        from explorer.collection.exercises import begin  # noqa: PLC0415
+
+        return begin(self, classes, clips, **options)
+
+    def exercise(self, name: str) -> Exercise:
+        """Open an exercise: what was asked, what people answered, how far they agree."""
+        from explorer.collection.exercises import open_exercise  # noqa: PLC0415
+
+        return open_exercise(self, name)
+
+    @property
+    def exercises(self) -> pd.DataFrame:
+        """Exercises, newest first: name, question, clips, people, answers, phase, created_at."""
+        from explorer.collection.exercises import exercises  # noqa: PLC0415
+
+        return exercises(self)
 
     # --- labels -----------------------------------------------------------------------------
 
