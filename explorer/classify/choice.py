@@ -27,7 +27,9 @@ from explorer.classify.splits import SplitWarning
 from explorer.classify.training import Training
 from explorer.classify.trial import (
     Apart,
+    Outcome,
     Trial,
+    centroid_midpoints,
     centroid_scores,
     probe_scores,
     splits_of,
@@ -143,11 +145,14 @@ class HeldOut:
         Of the labelled windows alone, each scored when it was left out; float64 ``[n_classes]``.
     apart
         See `Choice`.
+    outcome
+        Of the trial itself, for curves; None where there was none.
     """
 
     auc: Values
     average_precision: Values
     apart: Apart
+    outcome: Outcome | None = None
 
 
 def held_out(
@@ -165,21 +170,24 @@ def held_out(
     [1.0, 1.0]
     """
     background = background or Background.plain(labelled.dimension)
-    tested, columns = _sample(labelled, seed)
-    splits, apart = splits_of(tested, seed)
-    trial = Trial.of(tested, background) if splits else None
+    rows, columns = _sample(labelled, seed)
+    sample = labelled.take(rows, columns)
+    splits, apart = splits_of(sample, seed)
+    trial = Trial.of(sample, background) if splits else None
     result: dict[Kind, HeldOut] = {}
     for kind in kinds:
         auc, precision = np.full((2, len(labelled.classes)), np.nan)
+        outcome = None
         if trial is not None:
-            scores = (
-                probe_scores(trial, splits, training or Training())
+            scores, midpoints = (
+                (probe_scores(trial, splits, training or Training()), None)
                 if kind == "probe"
-                else centroid_scores(trial, splits)
+                else (centroid_scores(trial, splits), centroid_midpoints(trial, splits))
             )
             auc[columns] = trial.auc(splits, scores)
             precision[columns] = trial.average_precision(splits, scores)
-        result[kind] = HeldOut(auc, precision, apart)
+            outcome = Outcome(trial, splits, scores, midpoints, rows, columns)
+        result[kind] = HeldOut(auc, precision, apart, outcome)
     return result
 
 
@@ -209,15 +217,15 @@ FLATTERS = (
 )
 
 
-def _sample(labelled: Labelled, seed: int) -> tuple[Labelled, NDArray[np.intp]]:
-    """What is tested, and which classes those are: those with the most examples."""
+def _sample(labelled: Labelled, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Which windows are tested, and which classes: those with the most examples."""
     rows = np.arange(len(labelled))
     if len(rows) > MOST_WINDOWS:
         rows = np.sort(np.random.default_rng(seed).permutation(rows)[:MOST_WINDOWS])
     counts = labelled.positive[rows].sum(axis=0)
     columns = np.sort(np.argsort(-counts, kind="stable")[:MOST_CLASSES])
     columns = columns[counts[columns] > 0]
-    return labelled.take(rows, columns), columns
+    return rows, columns
 
 
 def _or_none(values: Iterable[float]) -> list[float | None]:

@@ -8,6 +8,7 @@ asks for telling apart and the second for finding.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -16,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from explorer.classify.background import SAME_WINDOW, Background, Prepared
+from explorer.classify.centroid import SPREAD, NearestCentroid
 from explorer.classify.centroid_evidence import Examples
 from explorer.classify.labelled import Labelled
 from explorer.classify.metrics import Values, average_precision
@@ -25,6 +27,9 @@ from explorer.classify.training import Problem, Training, balanced, threshold_sh
 
 Apart = Literal["recordings", "windows", "nothing"]
 Scores = NDArray[np.float32]
+
+LABELLED, UNLABELLED = 0, 1
+"""The two kinds of windows that examples are compared with."""
 
 MOST_FOLDS = 5
 TOLERANCE = 1e-3
@@ -49,6 +54,21 @@ def splits_of(labelled: Labelled, seed: int) -> tuple[list[Split], Apart]:
 
 
 @dataclass(frozen=True, eq=False)
+class Match:
+    """Scores of a class's examples ``[n]`` in one part, and of what they are compared with ``[m]``.
+
+    ``rows`` and ``other_rows`` are their places among the labelled windows; unlabelled ones have
+    none.
+    """
+
+    kind: int
+    scores: Scores
+    others: Scores
+    rows: NDArray[np.int64]
+    other_rows: NDArray[np.int64] | None
+
+
+@dataclass(frozen=True, eq=False)
 class Trial:
     """The labelled windows, and after them unlabelled ones that nothing is learnt from."""
 
@@ -68,23 +88,26 @@ class Trial:
 
     def auc(self, splits: list[Split], scores: Scores) -> Values:
         """Of each class, from scores ``[splits, windows, classes]`` with NaN where unlearnt."""
-        positive = self.labelled.positive
-        result = np.full(positive.shape[1], np.nan)
-        for column in range(positive.shape[1]):
+        result = np.full(len(self.labelled.classes), np.nan)
+        for column in range(len(result)):
             wins = np.zeros((2, 2))  # against labelled and unlabelled windows: won, tried
-            for split, found in zip(splits, scores[..., column], strict=True):
-                is_positive = positive[split.test, column]
-                own = found[split.test[is_positive]]
-                if not len(own) or np.isnan(own[0]):
-                    continue
-                others = (found[split.test[~is_positive]], found[len(positive) :])
-                for at, rest in enumerate(others):
-                    ahead = own[:, None] - rest
-                    wins[at] += (ahead > 0).sum() + (ahead == 0).sum() / 2, ahead.size
+            for match in self.matches(splits, scores, column):
+                ahead = match.scores[:, None] - match.others
+                wins[match.kind] += (ahead > 0).sum() + (ahead == 0).sum() / 2, ahead.size
             tried = wins[wins[:, 1] > 0]
             if len(tried):
                 result[column] = (tried[:, 0] / tried[:, 1]).mean()
         return result
+
+    def matches(self, splits: list[Split], scores: Scores, column: int) -> Iterator[Match]:
+        """What is compared for a class: in each part its examples, with each kind of the others."""
+        positive = self.labelled.positive[:, column]
+        for split, found in zip(splits, scores[..., column], strict=True):
+            rows, rest = split.test[positive[split.test]], split.test[~positive[split.test]]
+            if not len(rows) or np.isnan(found[rows[0]]):
+                continue
+            yield Match(LABELLED, found[rows], found[rest], rows, rest)
+            yield Match(UNLABELLED, found[rows], found[len(positive) :], rows, None)
 
     def average_precision(self, splits: list[Split], scores: Scores) -> Values:
         """Of each class among the labelled windows, by the score each had when it was left out."""
@@ -111,6 +134,56 @@ def centroid_scores(trial: Trial, splits: list[Split]) -> Scores:
         )
         result[at][:, can] = examples.likeness(windows.vectors, windows.density)
     return result.numpy()
+
+
+def centroid_midpoints(trial: Trial, splits: list[Split]) -> Scores:
+    """At which likeness the score is a half, ``[splits, classes]``; NaN where unlearnt."""
+    labelled = trial.labelled
+    result = np.full((len(splits), len(labelled.classes)), np.nan, np.float32)
+    for at, split in enumerate(splits):
+        can = np.flatnonzero(labelled.positive[split.train].any(axis=0))
+        if len(can):
+            part = labelled.take(split.train, can)
+            model = NearestCentroid.fit(part.examples(), background=trial.background)
+            result[at, can] = model.midpoint.numpy()
+    return result
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """A trial that was held: what each part scored when nothing was learnt from it.
+
+    Attributes
+    ----------
+    splits
+        The parts that were left out in turn.
+    scores
+        Likenesses to centroids, or logits of probes, ``[splits, windows, classes]``.
+    midpoints
+        Of centroids, ``[splits, classes]``; None for probes.
+    rows, columns
+        Which of all labelled windows and classes were tested.
+    """
+
+    trial: Trial
+    splits: list[Split]
+    scores: Scores
+    midpoints: Scores | None
+    rows: NDArray[np.int64]
+    columns: NDArray[np.int64]
+
+    def own_scores(self) -> Scores:
+        """Scores from 0 to 1 that labelled windows get when left out, ``[n_tested, n_classes]``.
+
+        NaN where nothing of the class was left to learn from.
+        """
+        own = np.full(self.trial.labelled.truth.shape, np.nan, np.float32)
+        for at, split in enumerate(self.splits):
+            found = self.scores[at][split.test]
+            if self.midpoints is not None:
+                found = (found - self.midpoints[at]) / SPREAD
+            own[split.test] = torch.from_numpy(found).sigmoid().numpy()
+        return own
 
 
 def probe_scores(trial: Trial, splits: list[Split], training: Training) -> Scores:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from explorer.classify import kinds
 from explorer.classify.calibration import Calibration
 from explorer.classify.choice import Choice
+from explorer.classify.density import LEVEL
 from explorer.classify.kinds import Model
 from explorer.classify.labelling_plan import PER_BIN
 from explorer.collection import calibrating
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from explorer.collection.collection import Collection
     from explorer.collection.comparison import Comparison
     from explorer.collection.counts import GroupBy
+    from explorer.collection.curve import Curve
     from explorer.collection.learning import Apart
     from explorer.collection.reasons import Evidence, Suspects
     from explorer.collection.study import Study
@@ -83,6 +85,7 @@ class Classifier:
         self.choice = choice
         self.origin = origin
         self.adaptation = adaptation
+        self.left_out: dict[str, Any] = {}  # see `explorer.collection.trust.left_out`
         self._scores: NDArray[np.float32] | None = None
 
     def __repr__(self) -> str:
@@ -283,6 +286,38 @@ class Classifier:
         from explorer.collection.trust import quality  # noqa: PLC0415
 
         return quality(self, apart=apart)
+
+    def curve(
+        self, class_: str | None = None, *, study: str | None = None, level: float = LEVEL
+    ) -> Curve:
+        """Precision and recall at every threshold, and the ROC, with intervals.
+
+        On windows that nothing was learnt from: answers of a study, which stand for all windows,
+        or else labels, which a person chose. Its ``sentence`` says which.
+
+        Parameters
+        ----------
+        class_
+            Which class; may be left out where there is only one.
+        study
+            Name of the study to use; None for the one with the most answers.
+        level
+            Probability of the intervals.
+
+        Examples
+        --------
+        >>> curve = grunts.curve()                          # doctest: +SKIP
+        >>> print(curve.at(0.8).precision, curve.sentence)  # doctest: +SKIP
+        """
+        from explorer.collection.curve import curve  # noqa: PLC0415
+
+        return curve(self, class_, study=study, level=level)
+
+    def curves(self, *, level: float = LEVEL) -> dict[str, Curve]:
+        """The `curve` of every class."""
+        from explorer.collection.curve import curves  # noqa: PLC0415
+
+        return curves(self, level=level)
 
     def evidence(self, row: int, class_: str | None = None, *, most: int = 3) -> Evidence:
         """Which labelled windows most support, and most contradict, a detection.

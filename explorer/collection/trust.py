@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from explorer.classify.centroid import NearestCentroid
-from explorer.classify.choice import MOST_CLASSES, Kind, held_out
+from explorer.classify.choice import MOST_CLASSES, HeldOut, Kind, held_out
 from explorer.classify.evidence import expected_gap
 from explorer.classify.probe import Probe
 from explorer.collection.learning import Apart, Judged
@@ -29,12 +29,9 @@ FEW_GROUPS = 4
 
 def quality(classifier: Classifier, *, apart: Apart = "recording") -> pd.DataFrame:
     """A table with one row for each class; see `Classifier.quality`."""
-    collection, run = classifier.collection, classifier.run
-    kind = _usual_kind(classifier)
-    labelled = Judged.of_classifier(classifier, apart=apart).labelled
+    judged, found = left_out(classifier, apart)
+    labelled = judged.labelled
     assert labelled.groups is not None
-    training = classifier.model.training if isinstance(classifier.model, Probe) else None
-    found = held_out([kind], labelled, collection.background(run), training=training)[kind]
     told = found.apart == "recordings"
     groups = [len(set(labelled.groups[column])) for column in labelled.positive.T]
     table = pd.DataFrame(
@@ -64,6 +61,26 @@ def quality(classifier: Classifier, *, apart: Apart = "recording") -> pd.DataFra
         ]
         notes = [" ".join(filter(None, pair)) for pair in zip(notes, unknown, strict=True)]
     return table.assign(note=notes)
+
+
+def left_out(classifier: Classifier, apart: Apart = "recording") -> tuple[Judged, HeldOut]:
+    """What a classifier was made of, and how each part of it scores when it is left out.
+
+    Made once for each classifier and kept with it: tables and curves share it.
+
+    Raises
+    ------
+    ParameterError
+        If it does not say what it was made of, was adapted since, or is of an unusual method.
+    """
+    if apart not in classifier.left_out:
+        kind = _usual_kind(classifier)
+        judged = Judged.of_classifier(classifier, apart=apart)
+        training = classifier.model.training if isinstance(classifier.model, Probe) else None
+        background = classifier.collection.background(classifier.run)
+        found = held_out([kind], judged.labelled, background, training=training)[kind]
+        classifier.left_out[apart] = judged, found
+    return classifier.left_out[apart]
 
 
 def _usual_kind(classifier: Classifier) -> Kind:

@@ -7,7 +7,7 @@ import pytest
 
 from explorer.classify.background import Background
 from explorer.classify.centroid import NearestCentroid
-from explorer.classify.choice import LEAST_EXAMPLES, Choice, choose, fit, grow
+from explorer.classify.choice import LEAST_EXAMPLES, Choice, choose, fit, grow, held_out
 from explorer.classify.labelled import Labelled
 from explorer.classify.probe import Probe
 from explorer.classify.splits import SplitWarning
@@ -58,6 +58,7 @@ def test_what_is_tested_is_what_is_proposed():
     splits, _ = splits_of(labelled, seed=0)
     trial = Trial.of(labelled, nights.background)
     centroids = centroid_scores(trial, splits)
+    outcome = held_out(["centroid"], labelled, nights.background)["centroid"].outcome
     probes = probe_scores(trial, splits, Training())
     for at, split in enumerate(splits):
         part = labelled.take(split.train, np.arange(2))
@@ -65,6 +66,8 @@ def test_what_is_tested_is_what_is_proposed():
             part.examples(), negatives=part.negatives(), background=trial.background
         )
         np.testing.assert_allclose(centroids[at], model.similarities(trial.windows), atol=1e-5)
+        own = model.scores(trial.windows)[split.test]
+        np.testing.assert_allclose(outcome.own_scores()[split.test], own, atol=1e-4)
         probe = Probe.fit(part, background=trial.background)
         # Landmarks that are held-out windows are weak negatives of the one and not of the other.
         agree = np.corrcoef(probes[at].ravel(), probe.logits(trial.windows).ravel())[0, 1]

@@ -1,0 +1,419 @@
+"""How well a class is found at each threshold, from windows that nothing was learnt from.
+
+Two things can speak for it, and a curve says on which it rests:
+
+- **A study** (`explorer.collection.study`): windows drawn at random from every level of score. Its
+  answers stand for all windows of the study, so precision and recall are those of the collection.
+- **Labels**: windows that a person chose, mostly because they looked or sounded likely. Precision
+  among them is not that of the collection, and that is said.
+
+Either way each window is scored by a classifier that has not learnt from it: windows that it was
+made of are left out with their whole recordings, in turn (`explorer.collection.trust.left_out`);
+all others are scored as they are, such as those of a classifier that was made at another place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from explorer.classify.curves import (
+    Confusions,
+    confusions,
+    others_of,
+    precision_recall_of_labels,
+    score_bins,
+)
+from explorer.classify.density import LEVEL, Estimate, unanswered_bins
+from explorer.classify.labelling_plan import StratifiedLabels
+from explorer.classify.metrics import average_precision
+from explorer.classify.roc import Roc, roc_of_matches, roc_of_scores
+from explorer.classify.thresholds import (
+    PrecisionRecall,
+    Threshold,
+    precision_recall,
+    threshold_for_precision,
+)
+from explorer.collection.trust import left_out
+from explorer.collection.witnesses import Witnesses, witnesses
+from explorer.errors import ParameterError
+
+if TYPE_CHECKING:
+    from explorer.collection.classifier import Classifier
+    from explorer.collection.study import Study
+
+Basis = Literal["study", "labels", "nothing"]
+
+THRESHOLDS = 101
+"""Of the table: every hundredth."""
+CHOSEN = "Labels were chosen, not drawn: a study gives an unbiased figure."
+
+
+@dataclass(frozen=True)
+class Point:
+    """What is to be expected at one threshold: precision and recall with intervals.
+
+    ``detections`` is the number of labelled windows at or above it that nothing was learnt from.
+    """
+
+    threshold: float
+    precision: Estimate
+    recall: Estimate
+    detections: int
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """How well one class is found. Plain data: three tables, a number with an interval, sentences.
+
+    Attributes
+    ----------
+    class_
+        Which.
+    basis
+        "study", "labels", or "nothing" where no window can speak for it.
+    table
+        threshold, precision, precision_low, precision_high, recall, recall_low, recall_high, and
+        detections (labelled windows at or above it); NaN where it is not known.
+    roc
+        false_alarms and found: the ROC curve, whose area is ``auc``.
+    bins
+        low, high, score, share, share_low, share_high, labels: what share of windows of a score
+        hold the class.
+    windows
+        The windows that it rests on, by number: recording, score, positive, learnt (whether it was
+        left out to be scored) and bin (of the study; 0 without one).
+    auc
+        The chance that a window with the class scores above one without it.
+    average_precision
+        Of the windows; NaN where all or none are of the class.
+    recordings
+        How many they come from.
+    study
+        Name of the study, or None.
+    level
+        Probability of the intervals.
+    sentence
+        What it rests on, in words.
+    message
+        Why something is not known; empty where all is.
+    weights
+        The share of all windows that each bin stands for, ``[n_bins]``.
+    """
+
+    class_: str
+    basis: Basis
+    table: pd.DataFrame
+    roc: pd.DataFrame
+    bins: pd.DataFrame
+    windows: pd.DataFrame
+    auc: Estimate
+    average_precision: float
+    recordings: int
+    study: str | None
+    level: float
+    sentence: str
+    message: str = ""
+    weights: NDArray[np.float64] = field(default_factory=lambda: np.ones(1), repr=False)
+
+    def __str__(self) -> str:
+        return f"{self.class_}: AUC {self.auc}. {self.sentence}"
+
+    @property
+    def positives(self) -> int:
+        """How many of the windows hold the class."""
+        return int(self.windows["positive"].sum())
+
+    @property
+    def negatives(self) -> int:
+        """How many do not."""
+        return len(self.windows) - self.positives
+
+    def at(self, threshold: float) -> Point:
+        """Precision and recall at a threshold.
+
+        Examples
+        --------
+        >>> grunts.curve().at(0.7).precision            # doctest: +SKIP
+        """
+        found = _measured(self.basis, self.windows, self.weights, [threshold], self.level)
+
+        def told(value: NDArray[np.float64], interval: NDArray[np.float64]) -> Estimate:
+            low, high = float(interval[0, 0]), float(interval[0, 1])
+            return Estimate(float(value[0]), low, high, self.level, len(self.windows))
+
+        return Point(
+            float(threshold),
+            told(found.precision, found.precision_interval),
+            told(found.recall, found.recall_interval),
+            int(found.n_detections[0]),
+        )
+
+    def threshold_for(self, precision: float, *, sure: bool = False) -> Threshold:
+        """The lowest threshold of a wanted precision; NaN, with a message, where there is none.
+
+        Parameters
+        ----------
+        precision
+            Share of detections that are to be right.
+        sure
+            Ask that the lower end of the interval reaches it.
+        """
+        return threshold_for_precision(self.labels, precision, sure=sure, level=self.level)
+
+    @property
+    def labels(self) -> StratifiedLabels:
+        """The windows as the functions of `explorer.classify` take them."""
+        return _labels(self.windows, self.weights)
+
+
+def curve(
+    classifier: Classifier,
+    class_: str | None = None,
+    *,
+    study: str | None = None,
+    level: float = LEVEL,
+) -> Curve:
+    """How well one class is found; see `Classifier.curve`."""
+    if class_ is None and len(classifier.classes) > 1:
+        raise ParameterError(
+            f"a curve is of one class: name one of {', '.join(classifier.classes)}"
+        )
+    name = classifier.classes[0] if class_ is None else class_
+    classifier.column(name)
+    return _of_class(classifier, name, witnesses(classifier), study, level)
+
+
+def curves(classifier: Classifier, *, level: float = LEVEL) -> dict[str, Curve]:
+    """How well each class is found; see `Classifier.curves`."""
+    found = witnesses(classifier)
+    return {name: _of_class(classifier, name, found, None, level) for name in classifier.classes}
+
+
+def mixed_up(classifier: Classifier, thresholds: Sequence[float]) -> Confusions:
+    """What of each class is missed and what is taken for it, at a threshold for each class."""
+    found = witnesses(classifier)
+    return confusions(found.truth, found.scores, thresholds)
+
+
+def _of_class(
+    classifier: Classifier, name: str, found: Witnesses, study: str | None, level: float
+) -> Curve:
+    column = classifier.column(name)
+    chosen = _chosen(found, column)
+    drawn = _drawn(classifier, name, found, study)
+    windows, weights = (chosen, np.ones(1)) if drawn is None else (drawn.windows, drawn.weights)
+    roc = _roc(classifier, found, column, chosen, level)
+    basis: Basis = "labels" if drawn is None else "study"
+    if not windows["positive"].any():
+        basis = "nothing"
+    labels = _labels(windows, weights)
+    lowest = float(min(0.0, classifier.scores()[:, column].min(initial=0.0)))
+    measured = _measured(basis, windows, weights, np.linspace(lowest, 1, THRESHOLDS), level)
+    bins = score_bins(labels, level=level)
+    return Curve(
+        class_=name,
+        basis=basis,
+        table=_table(measured),
+        roc=pd.DataFrame({"false_alarms": roc.false_alarms, "found": roc.found}),
+        bins=pd.DataFrame(
+            {
+                "low": bins.low,
+                "high": bins.high,
+                "score": bins.score,
+                "share": bins.share,
+                "share_low": bins.interval[:, 0],
+                "share_high": bins.interval[:, 1],
+                "labels": bins.n_labels,
+            }
+        ),
+        windows=windows,
+        auc=Estimate(roc.auc, roc.low, roc.high, level, roc.n_examples, ""),
+        average_precision=_precision_of(chosen),
+        recordings=int(windows["recording"].nunique()),
+        study=None if drawn is None else drawn.study.name,
+        level=level,
+        sentence=_sentence(basis, windows, drawn),
+        message=_message(found, column, chosen, name),
+        weights=weights,
+    )
+
+
+def _chosen(found: Witnesses, column: int) -> pd.DataFrame:
+    """Labelled windows that are of the class or not, and have a fair score."""
+    positive = found.truth[:, column] > 0.5
+    known = positive | others_of(found.truth)[:, column]
+    known &= np.isfinite(found.scores[:, column])
+    return pd.DataFrame(
+        {
+            "recording": found.recordings[known],
+            "score": found.scores[known, column].astype(np.float64),
+            "positive": positive[known],
+            "learnt": found.learnt[known],
+            "bin": np.int64(0),
+        },
+        index=pd.Index(found.rows[known], name="window"),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Drawn:
+    """A study, its answers as windows with fair scores, and the share of each of its bins."""
+
+    study: Study
+    windows: pd.DataFrame
+    weights: NDArray[np.float64]
+
+    @property
+    def tells(self) -> bool:
+        """Whether every bin has been answered about, and there is a call."""
+        labels = _labels(self.windows, self.weights)
+        return bool(labels.positive.any()) and not unanswered_bins(labels)
+
+
+def _drawn(
+    classifier: Classifier, name: str, found: Witnesses, wanted: str | None
+) -> _Drawn | None:
+    """The study to use: the one asked for, or else the one with most answers; None without one."""
+    collection = classifier.collection
+    if wanted is not None:
+        study = collection.study(wanted)
+        if (study.class_, study.run) != (name, classifier.run):
+            raise ParameterError(
+                f"study {wanted!r} is of {study.class_} on {study.run}, not of {name} on "
+                f"{classifier.run}"
+            )
+        drawn = _with_answers(study, found, classifier.column(name))
+        if not drawn.tells:
+            raise ParameterError(f"study {wanted!r} does not tell enough yet: {study.progress}")
+        return drawn
+    known = collection.studies
+    known = known[(known["class"] == name) & (known["run"] == classifier.run)]
+    order = known.sort_values("answered", kind="stable", ascending=False)["name"]
+    for each in order:
+        drawn = _with_answers(collection.study(str(each)), found, classifier.column(name))
+        if drawn.tells:
+            return drawn
+    return None
+
+
+def _with_answers(study: Study, found: Witnesses, column: int) -> _Drawn:
+    answers = study.answers
+    counting = answers[answers["counts"] & (answers["judgement"] != "unsure")]
+    # An answer is a label, so each is among the witnesses, unless it was given this very moment.
+    counting = counting[counting.index.isin(found.rows)]
+    places = np.searchsorted(found.rows, counting.index.to_numpy(np.int64))
+    windows = pd.DataFrame(
+        {
+            "recording": found.recordings[places],
+            "score": found.scores[places, column].astype(np.float64),
+            "positive": (counting["judgement"] == "positive").to_numpy(),
+            "learnt": found.learnt[places],
+            "bin": counting["bin"].to_numpy(np.int64),
+        },
+        index=pd.Index(counting.index, name="window"),
+    )
+    return _Drawn(study, windows[np.isfinite(windows["score"])], study.plan.weights)
+
+
+def _roc(
+    classifier: Classifier, found: Witnesses, column: int, chosen: pd.DataFrame, level: float
+) -> Roc:
+    if found.outcome is not None and column in found.outcome.columns:
+        at = int(np.flatnonzero(found.outcome.columns == column)[0])
+        judged, _ = left_out(classifier)
+        assert judged.labelled.groups is not None
+        groups = judged.labelled.groups[found.outcome.rows]
+        matches = found.outcome.trial.matches(found.outcome.splits, found.outcome.scores, at)
+        return roc_of_matches(matches, groups, level=level)
+    return roc_of_scores(chosen["score"], chosen["positive"], chosen["recording"], level=level)
+
+
+def _labels(windows: pd.DataFrame, weights: NDArray[np.float64]) -> StratifiedLabels:
+    return StratifiedLabels(
+        windows["score"].to_numpy(np.float64),
+        windows["positive"].to_numpy(bool),
+        windows["bin"].to_numpy(np.int64),
+        weights,
+    )
+
+
+def _measured(
+    basis: Basis,
+    windows: pd.DataFrame,
+    weights: NDArray[np.float64],
+    thresholds: ArrayLike,
+    level: float,
+) -> PrecisionRecall:
+    if basis == "study":
+        return precision_recall(_labels(windows, weights), thresholds, level=level)
+    scores, positive, recordings = (windows[name] for name in ("score", "positive", "recording"))
+    return precision_recall_of_labels(scores, positive, recordings, thresholds, level=level)
+
+
+def _table(measured: PrecisionRecall) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "threshold": measured.thresholds,
+            "precision": measured.precision,
+            "precision_low": measured.precision_interval[:, 0],
+            "precision_high": measured.precision_interval[:, 1],
+            "recall": measured.recall,
+            "recall_low": measured.recall_interval[:, 0],
+            "recall_high": measured.recall_interval[:, 1],
+            "detections": measured.n_detections,
+        }
+    )
+
+
+def _precision_of(windows: pd.DataFrame) -> float:
+    if windows["positive"].nunique() < 2:
+        return float("nan")
+    return float(average_precision(windows["positive"], windows["score"]).item())
+
+
+def _sentence(basis: Basis, windows: pd.DataFrame, drawn: _Drawn | None) -> str:
+    if basis == "nothing":
+        return "No labelled window can speak for it yet."
+    recordings = many(windows["recording"].nunique(), "recording")
+    if drawn is None:
+        return f"{many(len(windows), 'label')} of {recordings}. {CHOSEN}"
+    study = drawn.study
+    where = f"{study.plan.n_windows:,} windows"
+    if study.sites is not None:
+        where += f" at {', '.join(study.sites)}"
+    if study.since or study.until:
+        where += f" ({study.since or 'the first day'} to {study.until or 'the last day'})"
+    return (
+        f"{many(len(windows), 'answer')} of {recordings}, drawn at random in the study "
+        f"“{study.name}”: they stand for {where}."
+    )
+
+
+def _message(found: Witnesses, column: int, chosen: pd.DataFrame, name: str) -> str:
+    """What is not known of a class, and what would help."""
+    positive = found.truth[:, column] > 0.5
+    if not positive.any():
+        return f"Nobody has said yes to {name} here."
+    if not chosen["positive"].any():
+        if len(set(found.recordings[positive])) == 1:
+            only = "The only example comes" if positive.sum() == 1 else "All examples come"
+            return f"{only} from one recording: label some from another."
+        return f"It could not be tested: {found.reason}." if found.reason else "It was not tested."
+    if chosen["positive"].all():
+        return f"Nothing is labelled that is not {name}: say no to a few."
+    return ""
+
+
+def many(number: int, one: str) -> str:
+    """A number and what is counted, in words.
+
+    >>> many(1, "label"), many(1200, "label")
+    ('1 label', '1,200 labels')
+    """
+    return f"{number:,} {one}" if number == 1 else f"{number:,} {one}s"
