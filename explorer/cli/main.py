@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from explorer import __version__
-from explorer.cli import adapt, agreement, encoders, evaluate, learning, studies
+from explorer.cli import adapt, agreement, encoders, evaluate, learning, places, studies
 from explorer.cli.arguments import CollectionPath, Format, Out, Run, open_old, write_table
 from explorer.errors import CollectionError, ExplorerError, ParameterError
 
@@ -57,6 +57,8 @@ app.command("next")(learning.next_)
 app.command()(adapt.adapt)
 app.command()(studies.study)
 app.command()(studies.count)
+app.command()(places.activity)
+app.command()(places.sites)
 app.command()(agreement.agreement)
 app.add_typer(evaluate.app, name="evaluate")
 

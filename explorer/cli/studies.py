@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Class = Annotated[str | None, typer.Option("--class", help="Which class.", show_default=False)]
 By = Annotated[
     str | None,
-    typer.Option(help="site, day, hour, month, or several: site,hour.", show_default=False),
+    typer.Option(help="site, day, week, month, hour, or several: site,hour.", show_default=False),
 ]
 
 
@@ -129,7 +129,7 @@ def study(
 def count(
     collection: CollectionPath,
     classifier: Saved = None,
-    by: Annotated[str, typer.Option(help="site, day, hour, month, or several.")] = "site",
+    by: Annotated[str, typer.Option(help="site, day, week, month, hour, or several.")] = "site",
     threshold: Annotated[
         float | None, typer.Option(min=0, max=1, show_default="the saved one, or 0.5")
     ] = None,

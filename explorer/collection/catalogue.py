@@ -169,7 +169,8 @@ class Catalogue:
         """All recordings, by name; the index is the recording's id.
 
         Columns: recording, duration_s, sample_rate, channels, format, started_at (ISO 8601 with
-        zone, or None), zone_source, site, device, notes, size_bytes, path.
+        zone, or None), zone_source, site, device, latitude, longitude (degrees, as the recorder
+        wrote them; else not a number), notes, size_bytes, path.
         """
         table = schema.recordings
         with self.engine.connect() as connection:
@@ -182,6 +183,7 @@ class Catalogue:
         frame = frame.rename(columns={"name": "recording"}).set_index("id")
         for column in ("started_at", "zone_source", "site", "device"):
             frame[column] = frame[column].astype(object).where(frame[column].notna(), None)
+        frame = frame.astype({"latitude": "float64", "longitude": "float64"})
         return frame[
             [
                 "recording",
@@ -193,6 +195,8 @@ class Catalogue:
                 "zone_source",
                 "site",
                 "device",
+                "latitude",
+                "longitude",
                 "notes",
                 "size_bytes",
                 "path",
@@ -381,6 +385,8 @@ def _recording_values(recording: Recording, folder: str, name: str) -> dict[str,
         "zone_source": recording.zone_source,
         "site": recording.site,
         "device": recording.device,
+        "latitude": recording.latitude,
+        "longitude": recording.longitude,
         "notes": "; ".join(recording.notes),
     }
 

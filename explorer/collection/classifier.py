@@ -184,7 +184,8 @@ class Classifier:
         Parameters
         ----------
         by
-            "site", "day" (2026-03-01), "hour" (0 to 23), "month" (2026-03), or a list of them.
+            "site", "day" (2026-03-01), "week" (2026-W09), "month" (2026-03), "hour" (0 to 23), or
+            a list of them.
         threshold
             Least score that counts; None for the classifier's own, or 0.5.
         gap_s, class_
@@ -243,6 +244,23 @@ class Classifier:
             since=since,
             until=until,
         )
+
+    def study_sizes(
+        self,
+        class_: str | None = None,
+        *,
+        sites: Sequence[str] | None = None,
+        since: str | None = None,
+        until: str | None = None,
+    ) -> pd.DataFrame:
+        """How many answers a study would take for which interval, before it is begun.
+
+        Columns: per_bin, answers, plus_minus (half the width of the interval to be expected; a
+        guess, as scores are taken for shares of calls). See `study` for the parameters.
+        """
+        from explorer.collection.study_report import sizes  # noqa: PLC0415
+
+        return sizes(self, class_, sites=sites, since=since, until=until)
 
     def calibrate(self, study: Study, *, precision: float | None = None) -> Calibration:
         """Learn from a study's answers what the scores mean; kept when the classifier is saved.

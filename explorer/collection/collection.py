@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from explorer.collection.exercise_clips import Source
     from explorer.collection.exercises import Exercise
     from explorer.collection.handover import Format, ImportReport
+    from explorer.collection.health import HealthProgress, HealthReport
     from explorer.collection.learning import Kind
+    from explorer.collection.places import SitesReport
     from explorer.collection.progress import EmbedProgress, EmbedReport
     from explorer.collection.query import Query
     from explorer.collection.results import SearchHits
@@ -215,6 +217,63 @@ class Collection(Archive):
         self._kept.clear()
         return report
 
+    # --- health -----------------------------------------------------------------------------
+
+    def measure_health(
+        self,
+        *,
+        processes: int | None = None,
+        progress: bool | Callable[[HealthProgress], None] = True,
+    ) -> HealthReport:
+        """Listen to every recording once for how its recorder fared; goes on after a stop.
+
+        Parameters
+        ----------
+        processes
+            At most so many decode at the same time; None for one a core.
+        progress
+            A bar; or a function that is told of every recording (an exception from it stops the
+            work, and what is measured is kept); or False.
+        """
+        from explorer.collection.health import bar, measure  # noqa: PLC0415
+
+        shown = bar() if progress is True else contextlib.nullcontext(progress or None)
+        with shown as on_progress:
+            return measure(self.catalogue, processes=processes, on_progress=on_progress)
+
+    def health(self) -> pd.DataFrame:
+        """What to look after in these recordings, most severe first, each with its cure.
+
+        Clipping, silence, dropouts and the like need `measure_health` first; gaps, overlaps, clocks
+        and changes follow from the catalogue alone.
+
+        Returns
+        -------
+        pandas.DataFrame
+            severity (severe, warning, note), kind, site, device, recording (empty where it is of
+            several), from, to, count, sentence.
+        """
+        from explorer.collection import health, health_store  # noqa: PLC0415
+
+        stamp = (self.catalogue.version(), health_store.stamp(self.catalogue))
+        return self._keep(
+            ("health",),
+            stamp,
+            lambda: health.findings(self.recordings, health_store.load(self.catalogue)),
+        ).copy()
+
+    @property
+    def health_measures(self) -> pd.DataFrame:
+        """What was measured of each recording so far, by its id.
+
+        Columns: recording, site, started_at, level_dbfs, peak_dbfs, clipped, silent, stuck (shares
+        of samples), quiet, rumble (shares of seconds), offset (of full scale), dropouts, dropped_s,
+        cause (why it could not be read to its end).
+        """
+        from explorer.collection import health, health_store  # noqa: PLC0415
+
+        return health.measures(self.recordings, health_store.load(self.catalogue))
+
     # --- the map ----------------------------------------------------------------------------
 
     def projection(self, run: str | None = None) -> NDArray[np.float32] | None:
@@ -399,6 +458,88 @@ class Collection(Archive):
         from explorer.collection.study_files import studies  # noqa: PLC0415
 
         return studies(self)
+
+    # --- when and where ---------------------------------------------------------------------
+
+    def activity(
+        self,
+        by: str | Sequence[str] = ("site", "day", "hour"),
+        *,
+        classifier: Classifier | None = None,
+        class_: str | None = None,
+        threshold: float | None = None,
+        unit: Literal["windows", "detections"] = "windows",
+        gap_s: float = 0.0,
+        run: str | None = None,
+    ) -> pd.DataFrame:
+        """When and where a sound is heard, per recorded hour, with intervals.
+
+        Parameters
+        ----------
+        by
+            "site", "day", "week", "month", "hour", "after_sunrise", "after_sunset" (hours from
+            -12 to 11; sites need a place), or several of them.
+        classifier
+            What finds the sound. Without one, only how long was recorded.
+        class_, threshold
+            One of its classes; least score that counts (None: the classifier's own, or 0.5).
+        unit
+            Count windows, or detections: neighbouring windows at most ``gap_s`` apart as one.
+
+        Returns
+        -------
+        DataFrame
+            The groups' columns, class, windows (or detections), recorded_hours, per_hour, low and
+            high: the 95 % interval of the rate, see :mod:`explorer.collection.activity`.
+        """
+        from explorer.collection.activity import activity  # noqa: PLC0415
+
+        return activity(
+            self,
+            by,
+            classifier=classifier,
+            class_=class_,
+            threshold=threshold,
+            unit=unit,
+            gap_s=gap_s,
+            run=run,
+        )
+
+    @property
+    def sites(self) -> pd.DataFrame:
+        """Where recorders stood, and how long they recorded.
+
+        Columns: site, latitude, longitude (degrees), recordings, hours, first and last (starts of
+        recordings), source ("given" by a person, by the "recorder", or None where not known).
+        """
+        from explorer.collection.places import sites  # noqa: PLC0415
+
+        return sites(self)
+
+    def place(self, site: str, latitude: float | None, longitude: float | None) -> None:
+        """Say where a site is, in degrees; None for both goes back to what its recorders wrote.
+
+        ``""`` stands for recordings whose site has no name.
+        """
+        from explorer.collection.places import place  # noqa: PLC0415
+
+        place(self, site, latitude, longitude)
+
+    def import_sites(self, path: str | Path) -> SitesReport:
+        """Take in where sites are from a table with the columns site, latitude and longitude."""
+        from explorer.collection.places import import_sites  # noqa: PLC0415
+
+        return import_sites(self, path)
+
+    def daylight(self) -> pd.DataFrame:
+        """Sunrise, sunset and civil dawn and dusk at each site whose place is known, day by day.
+
+        Columns: site, day, dawn, sunrise, sunset, dusk (by the recorder's clock, with zone; None
+        where the sun does not reach that height), light ("polar day", "polar night" or None).
+        """
+        from explorer.collection.daylight import daylight  # noqa: PLC0415
+
+        return daylight(self)
 
     # --- exercises --------------------------------------------------------------------------
 

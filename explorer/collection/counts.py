@@ -1,4 +1,4 @@
-"""How many detections per hour of recording, for each site, day, hour or month.
+"""How many detections per hour of recording, for each site, day, hour, week or month.
 
 A recorder that ran twice as long hears twice as many calls. So every count stands beside its
 *effort*: the hours of sound that were recorded then and there and that the encoder heard. Windows
@@ -16,22 +16,23 @@ mistakes; a `study.Study` does without.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from explorer.classify.detections import events_of
 from explorer.collection.windows import WindowIndex
 from explorer.errors import ParameterError
 
 if TYPE_CHECKING:
     from explorer.collection.classifier import Classifier
 
-GroupBy = Literal["site", "day", "hour", "month"]
+GroupBy = Literal["site", "day", "week", "month", "hour"]
 GROUP_BY: tuple[str, ...] = get_args(GroupBy)
 
 
@@ -54,8 +55,21 @@ class Groups:
         return len(self.names)
 
 
-def groups_of(index: WindowIndex, by: GroupBy | Sequence[GroupBy]) -> Groups:
-    """Sort windows by site, day (2026-03-01), hour (0 to 23), month (2026-03), or several of them.
+def groups_of(
+    index: WindowIndex,
+    by: GroupBy | Sequence[str],
+    hours: Mapping[str, NDArray[np.float64]] | None = None,
+) -> Groups:
+    """Sort windows by site, day, week, month, hour of the day, or several of them.
+
+    Days are named 2026-03-01, weeks 2026-W09 (ISO 8601: they begin on Monday), months 2026-03,
+    hours 0 to 23.
+
+    Parameters
+    ----------
+    hours
+        Other hours to sort by, such as those after sunrise, by name: of each window [n_windows],
+        not a number where not known.
 
     Raises
     ------
@@ -63,16 +77,18 @@ def groups_of(index: WindowIndex, by: GroupBy | Sequence[GroupBy]) -> Groups:
         If ``by`` is something else, or there is no window.
     """
     wanted = [by] if isinstance(by, str) else list(by)
-    if not wanted or len(set(wanted)) < len(wanted) or set(wanted) - set(GROUP_BY):
+    hours = hours or {}
+    known = (*GROUP_BY, *hours)
+    if not wanted or len(set(wanted)) < len(wanted) or set(wanted) - set(known):
         raise ParameterError(
-            f"by is one or several of {', '.join(GROUP_BY)}, not {', '.join(wanted) or 'nothing'}"
+            f"by is one or several of {', '.join(known)}, not {', '.join(wanted) or 'nothing'}"
         )
     if not len(index):
         raise ParameterError(f"run {index.run.name} has no window yet")
     names: dict[str, list[Any]] = {}
     code = np.zeros(len(index), dtype=np.int64)
     for name in wanted:
-        places, found = _places(index, name)
+        places, found = _whole_hours(hours[name]) if name in hours else _places(index, name)
         names[name] = [*found, None]  # what is not known comes last
         code = code * len(names[name]) + np.where(places < 0, len(found), places)
     there, of_window = np.unique(code, return_inverse=True)
@@ -80,7 +96,8 @@ def groups_of(index: WindowIndex, by: GroupBy | Sequence[GroupBy]) -> Groups:
     table = pd.DataFrame(
         {
             name: pd.array(
-                [values[at] for at in column], dtype="Int64" if name == "hour" else "object"
+                [values[at] for at in column],
+                dtype="Int64" if name == "hour" or name in hours else "object",
             )
             for (name, values), column in zip(names.items(), columns, strict=True)
         }
@@ -93,9 +110,9 @@ def recorded_s(index: WindowIndex) -> NDArray[np.float64]:
 
     Their sum is the length of sound that was heard, however much the windows overlap.
     """
-    order = np.lexsort((index.start_s, index.recording_id))
+    order = np.lexsort((index.start_s, index.position))
     recording, start_s, end_s = (
-        values[order] for values in (index.recording_id, index.start_s, index.end_s)
+        values[order] for values in (index.position, index.start_s, index.end_s)
     )
     until = end_s.copy()
     same = recording[1:] == recording[:-1]
@@ -103,6 +120,19 @@ def recorded_s(index: WindowIndex) -> NDArray[np.float64]:
     added = np.empty(len(order))
     added[order] = until - start_s
     return added
+
+
+def begins(
+    index: WindowIndex, rows: NDArray[np.integer], *, gap_s: float = 0.0
+) -> NDArray[np.int64]:
+    """Those of some windows with which a detection begins: neighbours are one detection.
+
+    A detection, however long, is counted where its first window is.
+    """
+    order, first = events_of(
+        index.position[rows], index.start_s[rows], index.end_s[rows], gap_s=gap_s
+    )
+    return np.asarray(rows, dtype=np.int64)[order[first]]
 
 
 def counts(
@@ -119,21 +149,12 @@ def counts(
     index = classifier.collection.index(classifier.run)
     groups = groups_of(index, by)
     hours = np.bincount(groups.of_window, recorded_s(index), len(groups)) / 3600
-    detections = pd.DataFrame(classifier.detections(threshold, gap_s=gap_s, class_=class_))
-    # A detection starts where one of its windows does, and is counted where that window is.
-    rows = np.flatnonzero((classifier.scores() >= threshold).any(axis=1))
-    starts = pd.DataFrame(
-        {
-            "recording": index.recordings["recording"].to_numpy(object)[index.position[rows]],
-            "start_s": index.start_s[rows],
-            "group": groups.of_window[rows],
-        }
-    )
-    detections = detections.merge(starts, on=["recording", "start_s"], how="left")
+    scores = classifier.scores()
     parts = []
     for name in classifier.classes if class_ is None else [class_]:
-        found = detections.loc[detections["class"] == name, "group"].to_numpy(np.int64)
-        number = np.bincount(found, minlength=len(groups))
+        rows = np.flatnonzero(scores[:, classifier.column(name)] >= threshold)
+        starts = groups.of_window[begins(index, rows, gap_s=gap_s)]
+        number = np.bincount(starts, minlength=len(groups))
         parts.append(
             groups.names.assign(
                 **{
@@ -154,14 +175,30 @@ def _places(index: WindowIndex, by: str) -> tuple[NDArray[np.int64], list[Any]]:
         return places[index.position].astype(np.int64), list(names)
     at = clock(index)
     known = ~np.isnat(at)
-    unit = {"hour": "h", "day": "D", "month": "M"}[by]
+    unit = {"hour": "h", "day": "D", "week": "D", "month": "M"}[by]
     keys = at[known].astype(f"datetime64[{unit}]")
-    found, place = np.unique(
-        keys.astype(np.int64) % 24 if by == "hour" else keys, return_inverse=True
-    )
+    if by == "hour":
+        keys = keys.astype(np.int64) % 24
+    elif by == "week":  # day 0 of 1970 was a Thursday
+        keys -= ((keys.astype(np.int64) + 3) % 7).astype("timedelta64[D]")
+    found, place = np.unique(keys, return_inverse=True)
     places = np.full(len(index), -1, dtype=np.int64)
     places[known] = place
+    if by == "week":
+        return places, [_week(day) for day in found.tolist()]
     return places, (found if by == "hour" else found.astype(str)).tolist()
+
+
+def _whole_hours(hours: NDArray[np.float64]) -> tuple[NDArray[np.int64], list[Any]]:
+    places = np.full(len(hours), -1, dtype=np.int64)
+    known = ~np.isnan(hours)
+    found, places[known] = np.unique(np.floor(hours[known]).astype(np.int64), return_inverse=True)
+    return places, found.tolist()
+
+
+def _week(monday: date) -> str:
+    year, week, _ = monday.isocalendar()
+    return f"{year}-W{week:02d}"
 
 
 def clock(index: WindowIndex) -> NDArray[np.datetime64]:
