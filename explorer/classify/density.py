@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 
 from explorer.classify.labelling_plan import Floats, Rows, StratifiedLabels
@@ -230,6 +230,40 @@ def labels_needed(
     per_bin = np.bincount(bins[order[:n]], minlength=labels.n_bins)
     expected = z * float(np.sqrt(max(reached[n], 0.0)))
     return LabelsNeeded(per_bin, expected, _advice(per_bin, expected, half_width, enough.any()))
+
+
+def expected_half_width(
+    weights: ArrayLike,
+    rates: ArrayLike,
+    n_labels: ArrayLike,
+    *,
+    prior: float = PRIOR,
+    level: float = LEVEL,
+) -> float:
+    """To ± what the density will be known, before the first answer, if a guess is right.
+
+    Parameters
+    ----------
+    weights
+        Share of all windows that is in each bin, ``[n_bins]``.
+    rates
+        A guess of the share of calls in each bin.
+    n_labels
+        How many of each are to be labelled.
+
+    Examples
+    --------
+    >>> round(expected_half_width([0.75, 0.25], [0.02, 0.5], [25, 25]), 3)
+    0.054
+    >>> round(expected_half_width([0.75, 0.25], [0.02, 0.5], [100, 100]), 3)
+    0.027
+    """
+    check_interval(level, prior)
+    n = np.asarray(n_labels, np.float64)
+    yes = np.asarray(rates, np.float64) * n + prior
+    total = n + 2 * prior
+    variances = np.asarray(weights) ** 2 * yes * (total - yes) / (total**2 * (total + 1))
+    return float(ndtri(ends(level)[1]) * np.sqrt(variances.sum()))
 
 
 def yes_rates(labels: StratifiedLabels) -> Floats:

@@ -370,6 +370,16 @@ class Study:
         table.attrs["message"] = found.message
         return table
 
+    def report(self) -> pd.DataFrame:
+        """The result for a table of a paper: the whole, then each site.
+
+        Columns: site (empty for the whole), windows, recorded_hours, density, low, high, level,
+        yes, no, unsure, class, study. ``attrs["sentence"]`` is one for its methods section.
+        """
+        from explorer.collection.study_report import report  # noqa: PLC0415
+
+        return report(self)
+
     def labels(self) -> StratifiedLabels:
         """The answers that count, as the functions of `explorer.classify` take them.
 

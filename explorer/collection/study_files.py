@@ -48,22 +48,10 @@ def begin(
 ) -> Study:
     """Draw the windows of a new study and keep it; see `Classifier.study`."""
     collection = classifier.collection
-    if class_ is None and len(classifier.classes) > 1:
-        raise ParameterError(
-            f"a study is of one class: name one of {', '.join(classifier.classes)}"
-        )
-    class_ = classifier.classes[0] if class_ is None else class_
-    if class_ not in classifier.classes:
-        raise ParameterError(
-            f"there is no class {class_!r} in this classifier; "
-            f"there are {', '.join(classifier.classes)}"
-        )
+    class_ = the_class(classifier, class_)
     name = _free_name(collection, class_) if name is None else _checked_name(collection, name)
-    scores = classifier.scores()[:, classifier.classes.index(class_)].astype(np.float64)
     days = [None if day is None else _day(day) for day in (since, until)]
-    inside = _inside(collection.index(classifier.run), sites, days[0], days[1])
-    if not inside.any():
-        raise ParameterError("no window lies within these sites and days: widen them")
+    scores, inside = scores_within(classifier, class_, sites, days[0], days[1])
     plan = LabellingPlan.draw(np.where(inside, scores, np.nan), per_bin=per_bin, seed=seed)
     study = Study(
         collection=collection,
@@ -81,6 +69,36 @@ def begin(
     )
     _write(study)
     return study
+
+
+def the_class(classifier: Classifier, class_: str | None) -> str:
+    """The class that a study is of, refused where it is not one of the classifier's."""
+    if class_ is None and len(classifier.classes) > 1:
+        raise ParameterError(
+            f"a study is of one class: name one of {', '.join(classifier.classes)}"
+        )
+    class_ = classifier.classes[0] if class_ is None else class_
+    if class_ not in classifier.classes:
+        raise ParameterError(
+            f"there is no class {class_!r} in this classifier; "
+            f"there are {', '.join(classifier.classes)}"
+        )
+    return class_
+
+
+def scores_within(
+    classifier: Classifier,
+    class_: str,
+    sites: Sequence[str] | None,
+    since: str | None,
+    until: str | None,
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Scores of all windows, and which windows lie at these sites and on these days."""
+    scores = classifier.scores()[:, classifier.column(class_)].astype(np.float64)
+    inside = _inside(classifier.collection.index(classifier.run), sites, since, until)
+    if not inside.any():
+        raise ParameterError("no window lies within these sites and days: widen them")
+    return scores, inside
 
 
 def open_study(collection: Collection, name: str) -> Study:

@@ -481,3 +481,36 @@ def test_in_a_run_of_overlapping_windows_an_answer_is_of_one_window(
     study = grunts.study()
     study.label(study.to_label(10).index, "positive", who="ana")
     assert (study.progress.answered, study.progress.early) == (10, 0)
+
+
+# --- before and after ---------------------------------------------------------------------------
+
+
+def test_more_answers_promise_a_narrower_interval_and_keep_the_promise(
+    grunts: Classifier, truth: np.ndarray
+):
+    sizes = grunts.study_sizes()
+    assert sizes["plus_minus"].is_monotonic_decreasing
+    assert sizes["answers"].tolist()[:2] == [40, 100]
+    assert sizes["answers"].iloc[-1] <= 720
+    study = grunts.study(per_bin=50)
+    answer(study, truth)
+    found = study.density()
+    promised = sizes.set_index("per_bin").loc[50, "plus_minus"]
+    assert (found.high - found.low) / 2 < 2 * promised
+    assert grunts.study_sizes(sites=["EAST"])["answers"].iloc[-1] <= 240
+
+
+def test_the_report_holds_the_whole_and_each_site_and_a_sentence(
+    grunts: Classifier, truth: np.ndarray
+):
+    study = grunts.study(per_bin=30)
+    answer(study, truth)
+    table = study.report()
+    assert table["site"].tolist() == ["", *sorted(SITES)]
+    assert table.loc[0, "density"] == study.density().value
+    assert table.loc[1:, "windows"].sum() == table.loc[0, "windows"] == 720
+    sentence = table.attrs["sentence"]
+    for part in ("Navine et al. 2024", "720", "12 recordings at EAST, NORTH, WEST", "1 March 2026"):
+        assert part in sentence
+    assert f"{study.progress.positive} yes" in sentence
