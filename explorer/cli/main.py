@@ -14,8 +14,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from explorer import __version__
-from explorer.cli import adapt, agreement, encoders, evaluate, learning, places, studies
+from explorer.cli import (
+    adapt,
+    agreement,
+    encoders,
+    evaluate,
+    learning,
+    places,
+    serving,
+    studies,
+    users,
+)
 from explorer.cli.arguments import CollectionPath, Format, Out, Run, open_old, write_table
+from explorer.cli.serving import Browser, Port
 from explorer.errors import CollectionError, ExplorerError, ParameterError
 
 if TYPE_CHECKING:
@@ -55,16 +66,14 @@ app.add_typer(encoders.app, name="encoders")
 app.command()(learning.classify)
 app.command("next")(learning.next_)
 app.command()(adapt.adapt)
+app.command()(serving.serve)
+app.add_typer(users.app, name="users")
 app.command()(studies.study)
 app.command()(studies.count)
 app.command()(places.activity)
 app.command()(places.sites)
 app.command()(agreement.agreement)
 app.add_typer(evaluate.app, name="evaluate")
-
-Port = Annotated[int, typer.Option(help="Port to listen on; 0 picks a free one.")]
-Address = Annotated[str, typer.Option(help="Address to listen on; only this machine by default.")]
-Browser = Annotated[bool, typer.Option(help="Open the browser.")]
 
 
 def main() -> None:
@@ -118,9 +127,9 @@ def demo(
         # The first map after an installation compiles for ten seconds: that may as well be now.
         threading.Thread(target=warm_up, daemon=True).start()
     _embed(collection, encoder=encoder)
-    _project(collection)
+    serving.project(collection)
     if serve:
-        _serve([collection], port=port, address="localhost", users=None, browser=browser)
+        serving.open_dashboard([collection], port=port, browser=browser)
     else:
         typer.echo(f'The demo is ready: explorer serve "{collection.path}"')
 
@@ -204,26 +213,6 @@ def embed(
         typer.echo(f"{_files(len(left_out))} left out; {path} names each with its cause.")
     else:
         typer.echo("No file was left out.")
-
-
-@app.command()
-def serve(
-    collections: Annotated[
-        list[Path], typer.Argument(metavar="COLLECTION…", help="One collection or several.")
-    ],
-    port: Port = 5006,
-    address: Address = "localhost",
-    users: Annotated[
-        Path | None, typer.Option(help="JSON file of user names and passwords.")
-    ] = None,
-    browser: Browser = True,
-) -> None:
-    """Serve the dashboard; on this machine alone, unless --address says otherwise."""
-    opened = [open_old(path) for path in collections]
-    for collection in opened:
-        if collection.run is not None:
-            _project(collection)
-    _serve(opened, port=port, address=address, users=users, browser=browser)
 
 
 @app.command()
@@ -315,38 +304,6 @@ def _embed(collection: Collection, **options: Any) -> None:
             err=True,
         )
         raise typer.Exit(INTERRUPTED) from None
-
-
-def _project(collection: Collection) -> None:
-    """Make the map, if it is not there, with a progress bar."""
-    if collection.projection() is not None or collection.n_windows() == 0:
-        return
-    from tqdm.auto import tqdm  # noqa: PLC0415
-
-    form = "{desc} {percentage:3.0f}%|{bar}| {elapsed}"
-    with tqdm(total=100, desc="Map", bar_format=form, dynamic_ncols=True) as bar:
-
-        def advance(share: float, doing: str) -> None:
-            bar.set_description_str(f"Map: {doing}", refresh=False)
-            bar.update(round(100 * share) - bar.n)
-
-        collection.project(on_progress=advance)
-
-
-def _serve(
-    collections: list[Collection], *, port: int, address: str, users: Path | None, browser: bool
-) -> None:
-    from explorer.dashboard.serving.serve import serve as serve_dashboard  # noqa: PLC0415
-
-    serve_dashboard(
-        collections,
-        port=port,
-        address=address,
-        users=users,
-        show=browser,
-        on_ready=lambda url: typer.echo(f"The dashboard is at {url} (Ctrl-C stops it)."),
-    )
-    typer.echo("Stopped; every label is in its collection.")
 
 
 def _show(table: pd.DataFrame, out: Path | None, collection: Collection) -> None:

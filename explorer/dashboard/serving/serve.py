@@ -1,19 +1,15 @@
 """The served dashboard: one page per collection, one state per session.
 
 What is served is the screen and what is asked for on it by window number; no folder is. Only pages
-that came from this server may open its websocket. With ``users``, a file of names and passwords,
-nobody gets in without one of them, and labels carry that name.
+that came from this server may open its websocket. With ``users``, a file of accounts, nobody gets
+in without a name and its password, labels carry that name, and each may do what her role allows.
 """
 
 from __future__ import annotations
 
-import ipaddress
-import json
 import logging
-import secrets
 from collections.abc import Callable, Mapping, Sequence
-from html import escape
-from importlib.resources import files
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,18 +17,21 @@ import holoviews as hv
 import panel as pn
 
 from explorer.dashboard.app import desks, make_app
-from explorer.dashboard.frame.header import hours_of
-from explorer.dashboard.frame.palette import theme_css
-from explorer.dashboard.frame.piece import asset
-from explorer.errors import ParameterError
+from explorer.dashboard.serving.alive import Alive
+from explorer.dashboard.serving.entry import Entry, OAuth, entry
+from explorer.dashboard.serving.origins import ALL, allow, is_local, names
+from explorer.dashboard.serving.pages import TITLE, index, message
+from explorer.errors import ExplorerError, ParameterError
 
 if TYPE_CHECKING:
     from explorer.collection.collection import Collection
 
 log = logging.getLogger(__name__)
 
+TAKEN = ("login", "logout", "alive", "static", "ws", "workshop")
+"""Addresses that mean something else."""
+
 PAGE_CSS = "html, body { height: 100%; margin: 0; padding: 0; overflow: hidden; }"
-TITLE = "Soundscape Explorer"
 
 
 def serve(
@@ -41,8 +40,13 @@ def serve(
     port: int = 5006,
     address: str = "localhost",
     users: str | Path | None = None,
+    oauth: OAuth | None = None,
+    roles: str | Path | None = None,
+    role: str | None = None,
+    workshop: bool = False,
     show: bool = True,
     origins: Sequence[str] = (),
+    behind_proxy: bool = False,
     on_ready: Callable[[str], None] | None = None,
 ) -> None:
     """Serve collections until interrupted.
@@ -56,26 +60,49 @@ def serve(
     address
         The address to listen on. Anything but localhost lets others in: then give ``users``.
     users
-        JSON file of names and passwords: ``{"ada": "…", "ben": "…"}``.
+        File of accounts with hashed passwords and roles, made by ``explorer users``.
+    oauth
+        Logging in with accounts elsewhere, in place of ``users``.
+    roles
+        With ``oauth``: JSON file of names and roles, ``{"ada@reef.example": "owner"}``.
+    role
+        What everybody may do who has no role of her own: viewer, annotator or owner. Without
+        accounts that is everybody, and an owner unless said otherwise.
+    workshop
+        Serve the pages of the classroom too (`explorer.dashboard.workshop`).
     show
         Open the browser.
     origins
         Further host names (``host:port``) under which the server is reached, e.g. through a proxy.
+    behind_proxy
+        Believe a proxy's headers about who asks and whether by https. Only where there is one, or
+        anybody can claim to be anywhere.
     on_ready
         Called with the address of the first page once it can be opened.
 
     Raises
     ------
     ParameterError
-        If there is no collection, or the users file does not hold names and passwords.
+        If there is no collection, or a file of accounts or roles is not one.
     """
-    server = make_server(collections, port=port, address=address, users=users, origins=origins)
-    url = f"http://{address}:{server.port}/"
+    server = make_server(
+        collections,
+        port=port,
+        address=address,
+        users=users,
+        oauth=oauth,
+        roles=roles,
+        role=role,
+        workshop=workshop,
+        origins=origins,
+        behind_proxy=behind_proxy,
+    )
+    url = f"http://{names(address)[0]}:{server.port}/"
     server.start()
     if on_ready is not None:
         server.io_loop.add_callback(on_ready, url)
     if show:
-        server.io_loop.add_callback(server.show, "/login" if users else "/")
+        server.io_loop.add_callback(server.show, "/")
     try:
         server.io_loop.start()
     except KeyboardInterrupt:
@@ -90,7 +117,12 @@ def make_server(
     port: int = 0,
     address: str = "localhost",
     users: str | Path | None = None,
+    oauth: OAuth | None = None,
+    roles: str | Path | None = None,
+    role: str | None = None,
+    workshop: bool = False,
     origins: Sequence[str] = (),
+    behind_proxy: bool = False,
 ) -> Any:
     """Make the server, not yet started (`serve` starts it).
 
@@ -102,39 +134,31 @@ def make_server(
     opened = list(collections) if isinstance(collections, Sequence) else [collections]
     if not opened:
         raise ParameterError("there is no collection to serve")
-    accounts = None if users is None else read_users(users)
-    if accounts is None and not _is_local(address):
+    way_in = entry(users, oauth=oauth, roles=roles, role=role)
+    if not way_in.named and not is_local(address):
         log.warning(
-            "anybody who can reach %s can listen and label: give a file of users to stop that",
+            "anybody who can reach %s can listen%s: give a file of users to stop that",
             address,
+            "" if role == "viewer" else " and label",
         )
     hv.extension("bokeh", logo=False)
     pn.config.raw_css = [PAGE_CSS]
-    pn.config.exception_handler = _report
-    log_out = "/logout" if accounts else ""
-    pages: dict[str, Any] = {}
-    home = "/" if len(opened) > 1 else ""
-    for name, collection in _slugs(opened).items():
-        pages[name] = _page(collection, home=home, log_out=log_out)
+    pn.config.exception_handler = report
+    home = "./" if len(opened) > 1 else ""
+    by_address = _slugs(opened)
+    pages: dict[str, Any] = {
+        name: _page(collection, way_in, home=home) for name, collection in by_address.items()
+    }
     if len(opened) > 1:
-        titles = dict(zip(pages, opened, strict=True))
-        pages = {"/": lambda: _index(titles), **pages}
+        pages = {"/": guarded(lambda: index(by_address, log_out=way_in.log_out)), **pages}
     else:
         pages = {"/": next(iter(pages.values()))}
-    options: dict[str, Any] = {}
-    if accounts is not None:
-        assets = files("explorer.dashboard") / "assets"
-        options = {
-            # A file of users, read anew at each login. A single password would not check names.
-            "basic_auth": str(Path(users).resolve()),  # type: ignore[arg-type]
-            "cookie_secret": secrets.token_hex(32),
-            "login_template": str(assets / "login.html"),
-            "logout_template": str(assets / "logout.html"),
-        }
+    if workshop:
+        pages = _with_workshop(pages, opened)
     server = pn.io.server.get_server(
         pages,
         port=port,
-        address=None if address in ("0.0.0.0", "::") else address,  # noqa: S104
+        address=None if address in ALL else address,
         websocket_origin=["localhost"],
         title=dict.fromkeys(pages, TITLE) | {"/": TITLE},
         start=False,
@@ -142,67 +166,68 @@ def make_server(
         verbose=False,
         threaded=False,
         index=None,
-        **options,
+        use_xheaders=behind_proxy,
+        extra_patterns=[("/alive", Alive)],
+        **way_in.options(),
     )
-    _allow_origins(server, address, origins)
+    allow(server, address, origins)
     return server
 
 
-def read_users(path: str | Path) -> Mapping[str, str]:
-    """Read a file of users, ``{"name": "password", …}``.
+def guarded(page: Callable[[], Any]) -> Callable[[], Any]:
+    """A page that, where it cannot be made, says so in words instead of staying blank."""
 
-    Raises
-    ------
-    ParameterError
-        If it is missing or is anything else; a bare password, in particular, would let in every
-        name that is typed.
-    """
-    path = Path(path)
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ParameterError(f"{path}: the users file cannot be read ({error.strerror})") from error
-    except ValueError as error:
-        raise ParameterError(f"{path}: the users file is not JSON ({error})") from error
-    fine = (
-        isinstance(found, dict)
-        and found
-        and all(isinstance(word, str) and word for pair in found.items() for word in pair)
-    )
-    if not fine:
-        raise ParameterError(
-            f'{path}: write names and passwords, such as {{"ada": "a long password"}}'
-        )
-    return found
+    def made() -> Any:
+        try:
+            return page()
+        except ExplorerError as error:
+            log.warning("a page could not be made: %s", error)
+            return message("This page cannot be opened", str(error), links={"Try again": "."})
+        except Exception as error:
+            log.exception("a page could not be made")
+            return message(
+                "This page cannot be opened",
+                f"It is not your fault: {type(error).__name__}: {error}. The server's log has the "
+                "details. Every label is saved.",
+                links={"Try again": "."},
+            )
+
+    return made
 
 
-def _page(collection: Collection, *, home: str, log_out: str) -> Callable[[], Any]:
+def report(error: BaseException) -> None:
+    """What no view caught: into the log with its traceback, and onto the screen in words."""
+    document = pn.state.curdoc
+    desk = None if document is None else desks.get(document)
+    if desk is None:
+        log.error("in the dashboard", exc_info=error)
+    else:
+        desk.report(error)
+
+
+def _page(collection: Collection, way_in: Entry, *, home: str) -> Callable[[], Any]:
     # A real function: Panel shows any other callable as text instead of calling it.
     def page() -> Any:
-        return make_app(collection, user=pn.state.user or None, home=home, log_out=log_out)
+        name = pn.state.user if way_in.named else None
+        role = way_in.role_of(name)
+        if role is None:
+            return message(
+                "You are in, but not here",
+                f"You are logged in as {name}, and nobody has said yet what you may do here. Ask "
+                "whoever runs this server to give you a role.",
+                links={"Log out": way_in.log_out},
+            )
+        return make_app(collection, user=name, role=role, home=home, log_out=way_in.log_out)
 
-    return page
+    return guarded(page)
 
 
-def _index(pages: Mapping[str, Collection]) -> Any:
-    """The page that lists the collections; their names are hostile text."""
-    items = []
-    for address, collection in pages.items():
-        n = len(collection.recordings)
-        facts = f"{n:,} recordings · {hours_of(collection)}"
-        items.append(
-            f'<li><a href=".{escape(address)}"><b>{escape(collection.name)}</b>'
-            f"<span>{escape(facts)}</span></a></li>"
-        )
-    html = f"<main><h1>{TITLE}</h1><ul>{''.join(items)}</ul></main>"
-    return pn.pane.HTML(
-        html,
-        css_classes=["explorer-index", "light"],
-        stylesheets=[theme_css(), asset("index.css")],
-        sizing_mode="stretch_both",
-        margin=0,
-        styles={"height": "100vh"},
-    )
+def _with_workshop(pages: Mapping[str, Any], opened: Sequence[Collection]) -> dict[str, Any]:
+    """The pages of the classroom beside the others."""
+    if len(opened) > 1:
+        raise ParameterError("a workshop is held on one collection: serve that one alone")
+    classroom = import_module("explorer.dashboard.workshop.pages").pages(opened[0])
+    return {**pages, **{address: guarded(page) for address, page in classroom.items()}}
 
 
 def _slugs(collections: Sequence[Collection]) -> dict[str, Collection]:
@@ -213,32 +238,7 @@ def _slugs(collections: Sequence[Collection]) -> dict[str, Collection]:
         slug = "-".join(part for part in name.split("-") if part) or "collection"
         number = 2
         unique = slug
-        while f"/{unique}" in found:
+        while f"/{unique}" in found or unique in TAKEN:
             unique, number = f"{slug}-{number}", number + 1
         found[f"/{unique}"] = collection
     return found
-
-
-def _allow_origins(server: Any, address: str, origins: Sequence[str]) -> None:
-    """Only pages of this very server may open its websocket; the port is known only now."""
-    hosts = {address} | ({"localhost", "127.0.0.1"} if _is_local(address) else set())
-    allowed = {f"{host}:{server.port}".lower() for host in hosts} | {o.lower() for o in origins}
-    server._tornado._websocket_origins = allowed
-
-
-def _is_local(address: str) -> bool:
-    if address == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return False
-
-
-def _report(error: BaseException) -> None:
-    """What no view caught: into the log with its traceback, and onto the screen in words."""
-    desk = desks.get(pn.state.curdoc)
-    if desk is None:
-        log.error("in the dashboard", exc_info=error)
-    else:
-        desk.report(error)
