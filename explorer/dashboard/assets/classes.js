@@ -38,7 +38,7 @@ export function render({model, view, el}) {
     const active = c.name === model.active
     const item = h('li', {class: active ? 'item active' : 'item', style: {'--mine': `var(--class-${c.style % 8})`}})
     const open = h('button', {class: 'open', 'aria-pressed': String(active), title: c.name,
-      onclick: () => send('activate', {name: c.name}), ondblclick: () => rename(item, c)},
+      onclick: () => send('activate', {name: c.name}), ondblclick: () => model.refusals.annotator || rename(item, c)},
       sign(c.shape, c.style, 15), h('span', {class: 'name'}, c.name),
       h('span', {class: 'number'}, count(c.found)))
     const lines = h('div', {class: 'lines'}, h('small', {}, example_line(c)),
@@ -47,7 +47,7 @@ export function render({model, view, el}) {
     if (active) {
       lines.append(h('div', {class: 'acts'},
         h('button', {class: 'link', onclick: () => send('show', {place: 'labelled'})}, 'labels'),
-        h('button', {class: 'link', onclick: () => rename(item, c)}, 'rename')))
+        !model.refusals.annotator && h('button', {class: 'link', onclick: () => rename(item, c)}, 'rename')))
     }
     return item
   }
@@ -72,7 +72,7 @@ export function render({model, view, el}) {
     }
     const what = n === 0 ? 'New class from selection' : model.selected ? `New class from ${count(n)} selected` : 'New class from this sound'
     next.replaceChildren(
-      h('button', {class: 'primary wide new-class', disabled: n === 0, onclick: () => { naming = true; draw() }}, what),
+      h('button', {class: 'primary wide new-class', disabled: n === 0 || Boolean(model.refusals.annotator), title: model.refusals.annotator || null, onclick: () => { naming = true; draw() }}, what),
       !model.borderline ? '' : h('button', {class: 'wide', onclick: () => send('show', {place: 'borderline'}),
         title: 'Windows that nobody has judged and that would teach most, each with a reason'}, 'What to label next'))
   }

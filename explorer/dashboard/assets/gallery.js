@@ -177,7 +177,7 @@ export function render({model, view, el}) {
   const where = c => c.site || c.recording.split('/').pop()
   const full = c => [c.recording, `at ${c.at}`, c.iso].filter(Boolean).join('\n')
   const judge_button = (c, says, name, sign_name) => h('button', {class: `judge ${name}`, 'data-says': says,
-    'aria-label': name, title: name, 'aria-pressed': String(c.judgement === says),
+    'aria-label': name, title: model.refusals.annotator || name, disabled: Boolean(model.refusals.annotator), 'aria-pressed': String(c.judgement === says),
     onclick: event => { event.stopPropagation(); set_focus(c.row, {scroll: false}); judge(c.row, says, false) }}, icon(sign_name, 13))
   const judges = c => [judge_button(c, 'positive', 'yes', 'yes'), judge_button(c, 'negative', 'no', 'no'),
     judge_button(c, 'unsure', 'unsure', 'unsure')]

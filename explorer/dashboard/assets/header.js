@@ -17,7 +17,7 @@ export function render({model, view, el}) {
   const theme = h('button', {class: 'bare theme', onclick: () => {
     try { localStorage.setItem('explorer-theme', model.theme === 'dark' ? 'light' : 'dark') } catch { /* private mode */ }
     send('theme') }})
-  const user = h('span', {class: 'user', title: 'Labels are kept under this name'})
+  const user = h('span', {class: 'user', title: model.refusals.annotator || 'Labels are kept under this name'})
   const toast = h('div', {class: 'toast', role: 'status', hidden: true})
   const root = h('header', {class: 'bar'},
     model.home && h('a', {class: 'home', href: model.home, title: 'All collections', 'aria-label': 'All collections'}, icon('left', 15)),
@@ -73,7 +73,7 @@ export function render({model, view, el}) {
     undo.setAttribute('aria-label', undo.title)
     draw_runs()
     busy.textContent = model.busy ? `${model.busy} …` : ''
-    user.replaceChildren(h('span', {class: 'face'}, (model.user[0] ?? '?').toUpperCase()), h('span', {class: 'who'}, model.user),
+    user.replaceChildren(h('span', {class: 'face'}, (model.user[0] ?? '?').toUpperCase()), h('span', {class: 'who'}, model.user), model.refusals.annotator && h('span', {class: 'quiet'}, 'looks on'),
       model.log_out && h('a', {href: model.log_out}, 'log out'))
   }
   model.on(['theme', 'busy', 'user', 'screen', 'undo', 'runs', 'run'], draw)

@@ -26,7 +26,7 @@ export function render({model, view, el}) {
     return [h('div', {class: 'two'}, side(false, 'Before'), side(true, 'After')),
       h('p', {class: shown.advised ? 'says' : 'says against'}, shown.sentence),
       shown.kept ? h('small', {}, `Saved as ${shown.kept}`) : [field,
-        h('div', {class: 'two'}, h('button', {onclick: keep, title: 'Save the adapted classifier under this name'},
+        h('div', {class: 'two'}, h('button', {onclick: keep, disabled: Boolean(model.refusals.owner), title: model.refusals.owner || 'Save the adapted classifier under this name'},
           shown.advised ? 'Keep' : 'Keep anyway'),
           h('button', {onclick: () => send('undo'), title: 'Forget what adapting found'}, 'Undo'))]]
   }

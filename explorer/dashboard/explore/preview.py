@@ -75,6 +75,7 @@ class Preview(Piece):
 
     def do_keep(self, name: str) -> None:
         """Save the adapted classifier."""
+        self.state.must("owner", "saving a classifier")
         self.state.visiting = keep(self._shown(), str(name))
         self.state.say(f"Kept as {self.state.visiting.kept}; {self._shown().name} is as it was")
 

@@ -20,6 +20,9 @@ from explorer.dashboard.frame.desk import Desk
 from explorer.dashboard.state.state import State
 from explorer.errors import ParameterError
 
+TAKES = {"annotator": "labelling", "owner": "saving and embedding"}
+"""What the roles are for, as it is said on what is greyed out."""
+
 
 def asset(*names: str) -> str:
     """Text of files in ``assets/``, one after the other."""
@@ -39,12 +42,16 @@ class Piece(pn.custom.JSComponent):
     """
 
     whole_page = param.Boolean(default=True, doc="False in a notebook, with its own keys.")
+    refusals = param.Dict(
+        default={}, doc="Why this person may not do what takes a role, by role; else empty."
+    )
 
     _esm = "export function render() { return document.createElement('div') }"
     _stylesheets: ClassVar[list[str]] = []
 
     def __init__(self, state: State, desk: Desk, **params: Any) -> None:
-        super().__init__(whole_page=desk.served, **params)
+        refusals = {role: state.refusal(role, doing) for role, doing in TAKES.items()}
+        super().__init__(whole_page=desk.served, refusals=refusals, **params)
         self.state = state
         self.desk = desk
 

@@ -53,6 +53,7 @@ SCREENS = ["explore", "check", "activity", "recordings", "together"]
 COLOURS_BY = ["class", "score", "site", "hour"]
 ROLES = ["viewer", "annotator", "owner"]
 """Who may what: a viewer looks, an annotator labels, an owner embeds and saves as well."""
+WITH_ARTICLE = {"viewer": "a viewer", "annotator": "an annotator", "owner": "an owner"}
 
 PLACES = ["sample", "ranked", "selection", "similar", "borderline", "study", "unsure", "labelled"]
 
@@ -229,6 +230,18 @@ class State(param.Parameterized):
         """Whether this person may do what takes a role."""
         return ROLES.index(self.role) >= ROLES.index(role)
 
+    def refusal(self, role: str, to_do: str = "this") -> str:
+        """Why this person may not do what takes a role, in words; empty if she may."""
+        if self.may(role):
+            return ""
+        who = "annotators and owners" if role == "annotator" else "owners"
+        return f"You are {WITH_ARTICLE[self.role]} here: {to_do} is for {who}."
+
+    def must(self, role: str, to_do: str = "this") -> None:
+        """Refuse what takes a role that this person does not have; before anything is written."""
+        if why := self.refusal(role, to_do):
+            raise ParameterError(why)
+
     # --- looking ----------------------------------------------------------------------------
 
     def narrow(self, **values: Any) -> None:
@@ -316,6 +329,7 @@ class State(param.Parameterized):
     def count(self) -> None:
         """Begin or reopen the study of the active class, and show the windows it asks about."""
         learned, name = self.learned, self.active
+        self.must("annotator", "counting")
         if name is None or name not in learned.classes:
             raise ParameterError("give the class an example first: a study draws by its scores")
         self.background(
@@ -328,6 +342,7 @@ class State(param.Parameterized):
 
     def new_class_from_selection(self, name: str) -> None:
         """Begin a class with the selected windows as its examples."""
+        self.must("annotator", "labelling")
         name = clean_name(name)
         rows = typical(self.collection, self.candidates(), MOST_EXAMPLES_AT_ONCE, self.run)
         if not len(rows):
@@ -352,6 +367,7 @@ class State(param.Parameterized):
         if chosen and all(self.judgement(row, name) == judgement for row in chosen):
             self.remove_example(chosen, name)
             return
+        self.must("annotator", "labelling")
         word = {"positive": "yes", "negative": "no", "unsure": "unsure"}[judgement]
         self._style(name)
         self._label(chosen, name, judgement, f"{word} to {name}")
@@ -371,6 +387,7 @@ class State(param.Parameterized):
 
     def rename(self, old: str, new: str) -> None:
         """Give a class another name; labels of other people keep theirs."""
+        self.must("annotator", "renaming")
         new = clean_name(new)
         if new == old:
             return
@@ -447,12 +464,6 @@ class State(param.Parameterized):
         self._thresholds[name] = float(np.clip(value, 0.0, 1.0))
         self.classes = self._classes_now(self.learned)
 
-    def _must(self, role: str, to_do: str) -> None:
-        if not self.may(role):
-            raise ParameterError(
-                f"{self.user} looks on here as a {self.role}: {to_do} takes {role} rights"
-            )
-
     def _show(self, found: Suggested | Asked, place: str, **then: Any) -> None:
         if found.class_ == self.active:  # or the person has gone on to another class
             self.param.update(place=place, **then)
@@ -497,7 +508,7 @@ class State(param.Parameterized):
         self._remember(Step(said, tuple(self._write(rows, name, judgement))))
 
     def _write(self, rows: Any, name: str, judgement: Judgement) -> list[int]:
-        self._must("annotator", "labelling")
+        self.must("annotator", "labelling")
         if self.place == "study" and self.asked is not None and self.asked.class_ == name:
             answers: list[int] = self.asked.study.label(rows, judgement, who=self.user)
             return answers
@@ -506,7 +517,7 @@ class State(param.Parameterized):
         )
 
     def _take_back(self, events: list[int]) -> list[int]:
-        self._must("annotator", "taking labels back")
+        self.must("annotator", "taking labels back")
         return self.collection.undo(events, who=self.user, source="dashboard")
 
     def _remember(self, step: Step) -> None:
