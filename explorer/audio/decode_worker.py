@@ -4,9 +4,11 @@ Started by `explorer.audio.workers`; every message is a line of JSON, and so is 
 
     {"ring": file, "shape": [4, 40, 144000]}                        decode into this memory
     {"path": …, "first_window": 40, "windows": 40, …, "slot": 1}    decode these windows
+    {"measure": path}                                               how the recorder fared
     {}                                                              rest: let go of all files
 
     {"windows": 40}   or   {"cause": "it is damaged …"}   or   {"fault": traceback}
+    {"health": {"peak_dbfs": -3.1, …}}
 
 The stream of the last job is kept open: the job that goes on where it stopped pays nothing for a
 place in the middle of a file, which in an MP3 can only be reached by decoding all that is before.
@@ -28,6 +30,7 @@ import numpy.typing as npt
 
 from explorer.audio.band import Band
 from explorer.audio.decoding import WindowBlock, stream_windows
+from explorer.audio.health import measure
 from explorer.audio.windows import WindowGrid
 from explorer.errors import AudioError
 
@@ -50,6 +53,8 @@ class Decoder:
         """Do what a message says; a recording's fault is an answer."""
         if "path" in message:
             return self._decode(message)
+        if "measure" in message:
+            return {"health": measure(message["measure"]).to_dict()}
         self.rest()
         if message:
             self.ring = Path(message["ring"])

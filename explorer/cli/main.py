@@ -19,6 +19,7 @@ from explorer.cli import (
     agreement,
     encoders,
     evaluate,
+    health,
     learning,
     places,
     serving,
@@ -70,6 +71,7 @@ app.command()(serving.serve)
 app.add_typer(users.app, name="users")
 app.command()(studies.study)
 app.command()(studies.count)
+app.command()(health.health)
 app.command()(places.activity)
 app.command()(places.sites)
 app.command()(agreement.agreement)
