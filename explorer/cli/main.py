@@ -17,6 +17,7 @@ from explorer import __version__
 from explorer.cli import (
     adapt,
     agreement,
+    card,
     encoders,
     evaluate,
     health,
@@ -66,6 +67,7 @@ class Metric(StrEnum):
 app.add_typer(encoders.app, name="encoders")
 app.command()(learning.classify)
 app.command("next")(learning.next_)
+app.command()(card.card)
 app.command()(adapt.adapt)
 app.command()(serving.serve)
 app.add_typer(users.app, name="users")

@@ -25,6 +25,7 @@ from explorer.errors import ParameterError
 if TYPE_CHECKING:
     from explorer.classify.adaptation_settings import Method
     from explorer.classify.sampling import Strategy
+    from explorer.collection.card import Card
     from explorer.collection.collection import Collection
     from explorer.collection.comparison import Comparison
     from explorer.collection.counts import GroupBy
@@ -486,6 +487,25 @@ class Classifier:
         from explorer.collection.comparison import compare  # noqa: PLC0415
 
         return compare(self, seed=seed, progress=progress)
+
+    def card(self, *, thresholds: Mapping[str, float] | None = None, examples: int = 4) -> Card:
+        """A page to go with it: examples, curves, versions, hashes, what it is for and what not.
+
+        Parameters
+        ----------
+        thresholds
+            Of each class; the classifier's own, or 0.5, for those not named.
+        examples
+            How many sounds of each class the page plays.
+
+        Examples
+        --------
+        >>> grunts.card().to_html("grunts.html")            # doctest: +SKIP
+        >>> grunts.card().to_json("grunts.json")            # doctest: +SKIP
+        """
+        from explorer.collection.card import card  # noqa: PLC0415
+
+        return card(self, thresholds=thresholds, examples=examples)
 
     def save(self, name: str | None = None, *, threshold: float | None = None) -> Path:
         """Save weights and description under ``classifiers/NAME.safetensors``.
