@@ -13,7 +13,7 @@ import pandas as pd
 
 from explorer.classify import kinds
 from explorer.classify.density import Estimate
-from explorer.collection.curve import Curve, mixed_up
+from explorer.collection.curve import Curve
 from explorer.collection.vectors import file_digest
 from explorer.encoders.provenance import provenance
 from explorer.errors import ExplorerError
@@ -136,7 +136,7 @@ def _learnt_labels(made: Classifier) -> pd.DataFrame:
 def classes(made: Classifier, thresholds: Mapping[str, float], examples: int) -> list[Facts]:
     """Of each class: labels, examples, how well it is found, how much there is of it."""
     curves = made.curves()
-    mixed = mixed_up(made, [thresholds[name] for name in made.classes])
+    mixed = curves.mixed_up(thresholds)
     said = made.collection.labels()
     others = [*made.classes, None]
     found = []

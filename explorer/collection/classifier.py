@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from explorer.collection.collection import Collection
     from explorer.collection.comparison import Comparison
     from explorer.collection.counts import GroupBy
-    from explorer.collection.curve import Curve
+    from explorer.collection.curve import Curve, Curves
     from explorer.collection.learning import Apart
     from explorer.collection.reasons import Evidence, Suspects
     from explorer.collection.study import Study
@@ -332,8 +332,8 @@ class Classifier:
 
         return curve(self, class_, study=study, level=level)
 
-    def curves(self, *, level: float = LEVEL) -> dict[str, Curve]:
-        """The `curve` of every class."""
+    def curves(self, *, level: float = LEVEL) -> Curves:
+        """The `curve` of every class, by name; ``mixed_up(thresholds)`` says what is confused."""
         from explorer.collection.curve import curves  # noqa: PLC0415
 
         return curves(self, level=level)

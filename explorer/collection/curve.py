@@ -14,7 +14,7 @@ all others are scored as they are, such as those of a classifier that was made a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -26,10 +26,9 @@ from explorer.classify.curves import (
     Confusions,
     confusions,
     others_of,
-    precision_recall_of_labels,
     score_bins,
 )
-from explorer.classify.density import LEVEL, Estimate, unanswered_bins
+from explorer.classify.density import LEVEL, Estimate
 from explorer.classify.labelling_plan import StratifiedLabels
 from explorer.classify.metrics import average_precision
 from explorer.classify.roc import Roc, roc_of_matches, roc_of_scores
@@ -39,13 +38,13 @@ from explorer.classify.thresholds import (
     precision_recall,
     threshold_for_precision,
 )
+from explorer.collection.study_answers import Drawn, drawn_for, stratified
 from explorer.collection.trust import left_out
 from explorer.collection.witnesses import Witnesses, witnesses
 from explorer.errors import ParameterError
 
 if TYPE_CHECKING:
     from explorer.collection.classifier import Classifier
-    from explorer.collection.study import Study
 
 Basis = Literal["study", "labels", "nothing"]
 
@@ -169,7 +168,7 @@ class Curve:
     @property
     def labels(self) -> StratifiedLabels:
         """The windows as the functions of `explorer.classify` take them."""
-        return _labels(self.windows, self.weights)
+        return stratified(self.windows, self.weights)
 
 
 def curve(
@@ -189,16 +188,41 @@ def curve(
     return _of_class(classifier, name, witnesses(classifier), study, level)
 
 
-def curves(classifier: Classifier, *, level: float = LEVEL) -> dict[str, Curve]:
+@dataclass(frozen=True, eq=False)
+class Curves(Mapping[str, Curve]):
+    """The curve of every class, by name; and what is mixed up between them.
+
+    Attributes
+    ----------
+    by_class
+        In the order of the classifier's classes.
+    found
+        The labelled windows that they rest on.
+    """
+
+    by_class: Mapping[str, Curve]
+    found: Witnesses
+
+    def __getitem__(self, name: str) -> Curve:
+        return self.by_class[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.by_class)
+
+    def __len__(self) -> int:
+        return len(self.by_class)
+
+    def mixed_up(self, thresholds: Mapping[str, float]) -> Confusions:
+        """What of each class is missed and what is taken for it, at a threshold for each class."""
+        at = [thresholds[name] for name in self]
+        return confusions(self.found.truth, self.found.scores, at)
+
+
+def curves(classifier: Classifier, *, level: float = LEVEL) -> Curves:
     """How well each class is found; see `Classifier.curves`."""
     found = witnesses(classifier)
-    return {name: _of_class(classifier, name, found, None, level) for name in classifier.classes}
-
-
-def mixed_up(classifier: Classifier, thresholds: Sequence[float]) -> Confusions:
-    """What of each class is missed and what is taken for it, at a threshold for each class."""
-    found = witnesses(classifier)
-    return confusions(found.truth, found.scores, thresholds)
+    made = {name: _of_class(classifier, name, found, None, level) for name in classifier.classes}
+    return Curves(made, found)
 
 
 def _of_class(
@@ -206,13 +230,13 @@ def _of_class(
 ) -> Curve:
     column = classifier.column(name)
     chosen = _chosen(found, column)
-    drawn = _drawn(classifier, name, found, study)
+    drawn = drawn_for(classifier, name, found, study)
     windows, weights = (chosen, np.ones(1)) if drawn is None else (drawn.windows, drawn.weights)
     roc = _roc(classifier, found, column, chosen, level)
     basis: Basis = "labels" if drawn is None else "study"
     if not windows["positive"].any():
         basis = "nothing"
-    labels = _labels(windows, weights)
+    labels = stratified(windows, weights)
     lowest = float(min(0.0, classifier.scores()[:, column].min(initial=0.0)))
     measured = _measured(basis, windows, weights, np.linspace(lowest, 1, THRESHOLDS), level)
     bins = score_bins(labels, level=level)
@@ -261,66 +285,6 @@ def _chosen(found: Witnesses, column: int) -> pd.DataFrame:
     )
 
 
-@dataclass(frozen=True, eq=False)
-class _Drawn:
-    """A study, its answers as windows with fair scores, and the share of each of its bins."""
-
-    study: Study
-    windows: pd.DataFrame
-    weights: NDArray[np.float64]
-
-    @property
-    def tells(self) -> bool:
-        """Whether every bin has been answered about, and there is a call."""
-        labels = _labels(self.windows, self.weights)
-        return bool(labels.positive.any()) and not unanswered_bins(labels)
-
-
-def _drawn(
-    classifier: Classifier, name: str, found: Witnesses, wanted: str | None
-) -> _Drawn | None:
-    """The study to use: the one asked for, or else the one with most answers; None without one."""
-    collection = classifier.collection
-    if wanted is not None:
-        study = collection.study(wanted)
-        if (study.class_, study.run) != (name, classifier.run):
-            raise ParameterError(
-                f"study {wanted!r} is of {study.class_} on {study.run}, not of {name} on "
-                f"{classifier.run}"
-            )
-        drawn = _with_answers(study, found, classifier.column(name))
-        if not drawn.tells:
-            raise ParameterError(f"study {wanted!r} does not tell enough yet: {study.progress}")
-        return drawn
-    known = collection.studies
-    known = known[(known["class"] == name) & (known["run"] == classifier.run)]
-    order = known.sort_values("answered", kind="stable", ascending=False)["name"]
-    for each in order:
-        drawn = _with_answers(collection.study(str(each)), found, classifier.column(name))
-        if drawn.tells:
-            return drawn
-    return None
-
-
-def _with_answers(study: Study, found: Witnesses, column: int) -> _Drawn:
-    answers = study.answers
-    counting = answers[answers["counts"] & (answers["judgement"] != "unsure")]
-    # An answer is a label, so each is among the witnesses, unless it was given this very moment.
-    counting = counting[counting.index.isin(found.rows)]
-    places = np.searchsorted(found.rows, counting.index.to_numpy(np.int64))
-    windows = pd.DataFrame(
-        {
-            "recording": found.recordings[places],
-            "score": found.scores[places, column].astype(np.float64),
-            "positive": (counting["judgement"] == "positive").to_numpy(),
-            "learnt": found.learnt[places],
-            "bin": counting["bin"].to_numpy(np.int64),
-        },
-        index=pd.Index(counting.index, name="window"),
-    )
-    return _Drawn(study, windows[np.isfinite(windows["score"])], study.plan.weights)
-
-
 def _roc(
     classifier: Classifier, found: Witnesses, column: int, chosen: pd.DataFrame, level: float
 ) -> Roc:
@@ -334,15 +298,6 @@ def _roc(
     return roc_of_scores(chosen["score"], chosen["positive"], chosen["recording"], level=level)
 
 
-def _labels(windows: pd.DataFrame, weights: NDArray[np.float64]) -> StratifiedLabels:
-    return StratifiedLabels(
-        windows["score"].to_numpy(np.float64),
-        windows["positive"].to_numpy(bool),
-        windows["bin"].to_numpy(np.int64),
-        weights,
-    )
-
-
 def _measured(
     basis: Basis,
     windows: pd.DataFrame,
@@ -351,9 +306,9 @@ def _measured(
     level: float,
 ) -> PrecisionRecall:
     if basis == "study":
-        return precision_recall(_labels(windows, weights), thresholds, level=level)
+        return precision_recall(stratified(windows, weights), thresholds, level=level)
     scores, positive, recordings = (windows[name] for name in ("score", "positive", "recording"))
-    return precision_recall_of_labels(scores, positive, recordings, thresholds, level=level)
+    return precision_recall_ofstratified(scores, positive, recordings, thresholds, level=level)
 
 
 def _table(measured: PrecisionRecall) -> pd.DataFrame:
@@ -377,7 +332,7 @@ def _precision_of(windows: pd.DataFrame) -> float:
     return float(average_precision(windows["positive"], windows["score"]).item())
 
 
-def _sentence(basis: Basis, windows: pd.DataFrame, drawn: _Drawn | None) -> str:
+def _sentence(basis: Basis, windows: pd.DataFrame, drawn: Drawn | None) -> str:
     if basis == "nothing":
         return "No labelled window can speak for it yet."
     recordings = many(windows["recording"].nunique(), "recording")

@@ -14,7 +14,7 @@ from tone_recordings import PITCHES, windows_of
 
 import explorer
 from explorer.collection.collection import Collection
-from explorer.collection.curve import CHOSEN, mixed_up
+from explorer.collection.curve import CHOSEN
 from explorer.collection.trust import left_out
 from explorer.errors import ParameterError
 
@@ -185,10 +185,11 @@ def test_what_is_mixed_up_is_counted_among_what_nothing_was_learnt_from(
     tones: Collection,
 ) -> None:
     made = tones.classifier({name: windows_of(tones, name, 3) for name in PITCHES})
-    found = mixed_up(made, [0.5] * 4)
+    curves = made.curves()
+    found = curves.mixed_up(dict.fromkeys(PITCHES, 0.5))
     examples = [len(windows_of(tones, name, 3)) for name in PITCHES]
     assert (found.found + found.missed.sum(axis=1)).tolist() == examples
     assert found.missed.shape == found.mistaken.shape == (4, 5)
-    everything = mixed_up(made, [0.0] * 4)
+    everything = curves.mixed_up(dict.fromkeys(PITCHES, 0.0))
     assert everything.missed.sum() == 0
     assert everything.mistaken[0, 1] == examples[1]
