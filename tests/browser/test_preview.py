@@ -9,13 +9,8 @@ from explorer.collection.transfer import Origin
 
 
 def colours(page):
-    """The code of the colour of every point of the map."""
-    return page.evaluate(
-        """() => {
-          const figure = Bokeh.documents[0].get_model_by_name('explorer-map')
-          return [...figure.renderers[0].data_source.data.color].join(' ')
-        }"""
-    )
+    """The map as a picture."""
+    return page.locator("canvas.base").evaluate("canvas => canvas.toDataURL()")
 
 
 def made_elsewhere(reef, name):

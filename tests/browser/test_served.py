@@ -36,13 +36,8 @@ def rows_shown(page):
 
 def coloured(page):
     """How many points of the map carry a class's colour and shape."""
-    return page.evaluate(
-        """() => {
-          const figure = Bokeh.documents[0].get_model_by_name('explorer-map')
-          const size = figure.renderers[1].data_source.data.size  // none where nothing is found
-          return size ? [...size].filter(size => size > 0).length : 0
-        }"""
-    )
+    page.wait_for_timeout(200)  # the map is drawn in a frame of its own
+    return int(page.locator(".chart").get_attribute("data-shapes"))
 
 
 def make_class(page, name):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 
-import holoviews as hv
 import numpy as np
 import pandas as pd
 import panel as pn
@@ -15,7 +14,6 @@ import soundfile
 from explorer.dashboard.app import make_app
 from explorer.dashboard.explore.classes import ClassesPanel, ScorePanel
 from explorer.dashboard.explore.gallery import Gallery
-from explorer.dashboard.explore.map import MapView, inside
 from explorer.dashboard.explore.when import activity
 from explorer.dashboard.frame.desk import Desk
 from explorer.dashboard.frame.header import Header, parse_place
@@ -195,12 +193,6 @@ def test_the_selection_says_where_and_when(fake):
     assert describe_selection(facts, np.array([0, 25, 45])).startswith("from 3 sites")
 
 
-def test_points_in_a_polygon_that_is_not_convex():
-    horseshoe = np.array([[0, 0], [4, 0], [4, 4], [3, 4], [3, 1], [1, 1], [1, 4], [0, 4]], float)
-    points = np.array([[0.5, 3], [2, 3], [3.5, 3], [2, 0.5], [9, 9]], float)
-    assert inside(points, horseshoe).tolist() == [0, 2, 3]
-
-
 @pytest.mark.parametrize("n", [3, 1300])
 def test_the_app_can_be_made_with_few_and_with_many_windows(fake, n):
     app = make_app(fake(recordings=n), user="ada")
@@ -233,13 +225,3 @@ def test_sessions_share_what_is_read_only_and_nothing_else(fake):
     assert len(two.state.selection) == 0
     assert "light" in two.css_classes
     pn.state.clear_caches()
-
-
-def test_an_outline_around_nothing_goes(state, desk):
-    hv.extension("bokeh")
-    state.select([1, 2])
-    view = MapView(state, desk)
-    far = state.xy.max(axis=0) + 100
-    view._on_lasso(far + np.array([[0, 0], [1, 0], [0, 1]]))
-    assert len(state.selection) == 0
-    assert view.chrome.emptied == 1

@@ -1,83 +1,145 @@
-"""Middle: where it is. The projection, coloured, with lasso, box and tap.
+"""Middle: where it is. Every window a point, its class a colour and a shape; drawn round to select.
 
-Up to `MOST_POINTS` windows are drawn as points. Above, datashader draws all of them as a picture
-that is made anew for every zoom, and only the windows that matter now (found, labelled, selected)
-are points on top: a hybrid that stays quick at a million windows.
+The browser draws all windows itself (`assets/canvas.js`), from two bytes for each coordinate, sent
+once, and one for the colour, sent when colours change: so the map moves and zooms at once, with a
+million windows too, and Python is asked only which windows lie within what was drawn.
 """
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, ClassVar
 
-import datashader as ds
-import holoviews as hv
 import numpy as np
-import pandas as pd
 import panel as pn
 import param
-from bokeh.models import BoxSelectTool, LassoSelectTool, PanTool, WheelZoomTool
-from holoviews.operation.datashader import datashade, dynspread
 from numpy.typing import NDArray
 from panel.viewable import Viewer
-from scipy.spatial import cKDTree
 
-from explorer.dashboard.explore.colouring import COLOUR_KEY, Colouring, colouring, legend
+from explorer.dashboard.explore.beside import Twins, twins
+from explorer.dashboard.explore.colouring import Colouring, colouring, legend
 from explorer.dashboard.frame.desk import Desk
-from explorer.dashboard.frame.jobs import MAP, Status, board, ensure_map
-from explorer.dashboard.frame.palette import THEMES, class_colour, class_shape
+from explorer.dashboard.frame.jobs import MAP, Status, board, ensure_map, want_layer
+from explorer.dashboard.frame.palette import class_shape
 from explorer.dashboard.frame.piece import Piece, asset
 from explorer.dashboard.state.facts import describe_selection
+from explorer.dashboard.state.layers import NOTES, TRUST
 from explorer.dashboard.state.state import COLOURS_BY, State
+from explorer.errors import ParameterError
 
-MOST_POINTS = 20_000
 MOST_ON_TOP = 2_000
-# Datashader looks for the least count of a view in which there is nothing to count.
-warnings.filterwarnings("ignore", "All-NaN slice", RuntimeWarning, "datashader")
+"""So many windows are drawn with a shape or a ring: more could not be told apart."""
 
-FIGURE_NAME = "explorer-map"
-TAP_REACH = 0.03
-"""A tap picks the nearest window within this share of the map that is in view."""
+MOST_CORNERS = 4_000
+STEPS = np.iinfo(np.uint16).max
+NOTHING_FOUND: dict[str, list[Any]] = {"rows": [], "styles": [], "shapes": [], "examples": []}
 
 
-class MapChrome(Piece):
-    """What lies on the map: colours, tools, the selection's sentence, progress."""
+class MapPiece(Piece):
+    """One map with its tools; a second one may show another encoder's, linked to the first."""
 
-    _esm = asset("dom.js", "map.js")
+    _esm = asset("dom.js", "canvas.js", "map.js")
     _stylesheets: ClassVar[list[str]] = [asset("base.css", "map.css")]
 
+    points = param.Bytes(default=b"", doc="uint16 [n, 2], shares of the map's width and height.")
+    codes = param.Bytes(default=b"", doc="uint8 [n]: index into colours; 255 is left out.")
+    colours = param.List(default=["#888888"])
+    ordered = param.Boolean()
+    found = param.Dict(default=NOTHING_FOUND, doc="Windows with a shape: rows, styles, examples.")
+    marks = param.List(doc="Rows of selected windows, a sample where there are many.")
+    focus = param.Integer(default=None, allow_None=True)
+    torn = param.List(doc="[row, row] of true neighbours that lie apart on this map.")
+    labels = param.List(doc="Names of places: name, x, y, n, code.")
+
+    title = param.String(doc="Of a second map: whose it is.")
+    closable = param.Boolean()
     colour_by = param.String()
-    colours = param.List(default=list(COLOURS_BY))
+    colours_by = param.List(default=[[by, NOTES.get(by, "")] for by in COLOURS_BY])
     legend = param.List(doc="[colour, text] of what the colours mean.")
+    ramp = param.Boolean(doc="Whether the legend is of a scale.")
+    meaning = param.String(doc="What the colours say, in a sentence.")
     selected = param.Integer()
     emptied = param.Integer(doc="Counts gestures that held no window: their outline goes.")
     sentence = param.String()
     progress = param.Number(default=None, allow_None=True)
     doing = param.String()
+    making = param.String()
     ready = param.Boolean()
     windows = param.Integer()
-    figure = param.String(default=FIGURE_NAME)
+    beside = param.List(doc="[run, words] of the other encoders' runs.")
+    other = param.String(doc="Which of them is shown beside this map.")
 
-    def __init__(self, state: State, desk: Desk, **params: Any) -> None:
+    def __init__(
+        self, state: State, desk: Desk, *, run: str | None = None, linked: Twins | None = None,
+        **params: Any,
+    ) -> None:  # fmt: skip
         super().__init__(state, desk, **params)
-        state.param.watch(
-            self._update, ["colour_by", "selection", "theme", "xy", "active", "visiting"]
-        )
+        self._run = run or state.run
+        self._linked = linked
+        self._xy: Any = None
+        self._behind = False
+        self.open_beside: Any = None
+        runs = state.collection.runs
+        if linked is None and "run" in runs:
+            self.beside = [
+                [str(row.run), f"{row.windows:,} windows"]
+                for row in runs.itertuples()
+                if row.run != state.run
+            ]
+        state.param.watch(self._draw, ["xy"])
+        coloured_by = ["colour_by", "theme", "learned", "classes", "active", "visiting", "kept"]
+        state.param.watch(self._recolour, [*coloured_by, "layers"])
+        state.param.watch(self._mark, ["selection", "focus", "colour_by", "layers"])
         state.param.watch(self._follow, ["jobs"])
-        self._update()
+        self._draw()
         self._follow()
 
-    def do_colour(self, by: str) -> None:
-        """Colour by something else."""
-        self.state.colour_by = by
+    # --- what the person does ---------------------------------------------------------------
+
+    def do_select(self, corners: list[list[float]], add: bool = False) -> None:
+        """Select what lies within a shape drawn on the map."""
+        drawn = np.asarray(corners[:MOST_CORNERS], dtype=np.float64)
+        if self._xy is None or drawn.ndim != 2 or drawn.shape[1] != 2 or len(drawn) < 3:
+            raise ParameterError("that is no shape on the map")
+        low, high = map_limits(self._xy)
+        self._choose(inside(self._xy, low + drawn * (high - low)), add)
+        if not len(self.state.selection):
+            self.emptied += 1
+
+    def do_tap(self, row: int, add: bool = False) -> None:
+        """Select one window."""
+        if not isinstance(row, int) or not 0 <= row < self.windows:
+            raise ParameterError(f"there is no window {row!r}")
+        self._choose(np.array([row]), add)
+
+    def do_label(self, code: int) -> None:
+        """Select all windows of one named place."""
+        layer = self.state.layers.get(self.state.colour_by)
+        if layer is not None and layer.codes is not None:
+            self.state.select(layer.rows_of(int(code)))
 
     def do_clear(self) -> None:
         """Let go of the selection."""
         self.state.select([])
 
+    def do_colour(self, by: str) -> None:
+        """Colour by something else; what is not there yet is made."""
+        self.state.colour_by = by
+        want_layer(self.state, self.desk, by)
+
+    def do_beside(self, run: str) -> None:
+        """Show another encoder's map beside this one, or no more."""
+        if run and run not in [name for name, _ in self.beside]:
+            raise ParameterError(f"there is no run {run!r} here")
+        self.other = run
+        self.open_beside(run)
+
+    def do_close(self) -> None:
+        """Close the second map."""
+        self.open_beside("")
+
     def do_stop(self) -> None:
-        """Stop making the map."""
+        """Stop making the map, or the layer."""
         for job in self._jobs():
             board(self.state.collection).stop(job.kind)
 
@@ -85,277 +147,175 @@ class MapChrome(Piece):
         """Make the map after all."""
         ensure_map(self.state, self.desk)
 
-    def _jobs(self) -> list[Status]:
-        return [job for job in self.state.jobs if job.kind == f"{MAP} {self.state.run}"]
+    def _choose(self, rows: NDArray[np.integer], add: bool) -> None:
+        if self._linked is not None:
+            rows = self._linked.here(rows)
+        self.state.select(np.union1d(self.state.selection, rows) if add else rows)
 
-    def _update(self, *_: Any) -> None:
+    # --- what is shown ----------------------------------------------------------------------
+
+    def _draw(self, *_: Any) -> None:
+        xy = self.state.xy if self._linked is None else self._linked.xy
+        self._xy = xy
+        self.param.update(
+            points=b"" if xy is None else places(xy),
+            ready=xy is not None,
+            windows=self.state.n_windows if xy is None else len(xy),
+        )
+        if xy is not None:
+            self._paint()
+            self._mark()
+
+    def _recolour(self, *_: Any) -> None:
+        if self._xy is None:
+            self._say()
+        elif not self._behind:  # several things change in one turn: one picture for all
+            self._behind = True
+            self.desk.soon(self._paint)
+
+    def _paint(self) -> None:
+        self._behind = False
+        now = colouring(self.state)
+        if self._linked is not None:
+            now = self._linked.colours(now)
+        self.param.update(
+            codes=now.code.tobytes(),
+            colours=list(now.colours),
+            ordered=now.ordered,
+            found=self._found(),
+        )
+        self._say()
+
+    def _found(self) -> dict[str, list[Any]]:
+        """Windows of a class, in its colour and shape; examples are drawn larger."""
         state = self.state
-        sentence = "" if state.facts is None else describe_selection(state.facts, state.selection)
+        if state.colour_by != "class" or not state.classes:
+            return NOTHING_FOUND
+        styles = state.assigned()
+        rows = state.kept_of(np.flatnonzero(styles >= 0))
+        examples = {row for c in state.classes for row in c.positives}
+        if len(rows) > MOST_ON_TOP:
+            best = state.learned.scores.max(axis=1)[rows]
+            rows = rows[np.argpartition(-best, MOST_ON_TOP)[:MOST_ON_TOP]]
+        origin = rows
+        if self._linked is not None:
+            rows, origin = self._linked.there(rows)
+        kinds = styles[origin].tolist()
+        return {
+            "rows": rows.tolist(),
+            "styles": kinds,
+            "shapes": [class_shape(style) for style in kinds],
+            "examples": [row in examples for row in origin.tolist()],
+        }
+
+    def _mark(self, *_: Any) -> None:
+        """Rings around the selected windows and the one in focus; lines to its torn neighbours."""
+        if self._xy is None:
+            return
+        state, chosen = self.state, self.state.selection
+        if len(chosen) > MOST_ON_TOP:
+            chosen = chosen[np.linspace(0, len(chosen) - 1, MOST_ON_TOP).astype(np.int64)]
+        focus = state.focus
+        if self._linked is not None:
+            chosen, _ = self._linked.there(chosen)
+            focus = self._linked.one(focus)
+        self.param.update(
+            marks=chosen.tolist(),
+            focus=focus,
+            selected=len(state.selection),
+            sentence=""
+            if state.facts is None
+            else describe_selection(state.facts, state.selection),
+        )
+        if self._linked is None:
+            self._tear()
+
+    def _tear(self) -> None:
+        """Where trust is shown: the true neighbours of the window in focus that lie far away."""
+        state, row = self.state, self.state.focus
+        if state.colour_by != TRUST or TRUST not in state.layers or row is None:
+            self.torn = []
+            return
+        collection, run = state.collection, state.run
+        self.desk.run(
+            lambda: collection.torn(row, run=run),
+            lambda far: setattr(self, "torn", [[row, int(other)] for other in far]),
+            "",
+        )
+
+    def _say(self) -> None:
+        state = self.state
+        layer = state.layers.get(state.colour_by)
         self.param.update(
             colour_by=state.colour_by,
             legend=legend(state),
-            selected=len(state.selection),
-            sentence=sentence,
-            ready=state.xy is not None,
-            windows=state.n_windows,
+            ramp=state.colour_by in ("score", TRUST),
+            meaning="" if layer is None else layer.meaning,
+            labels=self._places_named() if self._linked is None else [],
         )
+
+    def _places_named(self) -> list[dict[str, Any]]:
+        layer = self.state.layers.get(self.state.colour_by)
+        if layer is None or layer.places is None or self._xy is None:
+            return []
+        low, high = map_limits(self._xy)
+        at = (layer.places - low) / (high - low)
+        sizes = layer.sizes()
+        return [
+            {"name": name, "x": float(x), "y": float(y), "n": int(sizes[code]), "code": code}
+            for code, (name, (x, y)) in enumerate(zip(layer.names, at, strict=True))
+        ]
+
+    def _jobs(self) -> list[Status]:
+        mine = (f"{MAP} {self._run}", *(f"{name} {self._run}" for name in NOTES))
+        return [job for job in self.state.jobs if job.kind in mine]
 
     def _follow(self, *_: Any) -> None:
         for job in self._jobs():
-            self.param.update(progress=job.share, doing=job.words)
+            self.param.update(progress=job.share, doing=job.words, making=job.title)
             return
-        self.param.update(progress=None, doing="")
+        self.param.update(progress=None, doing="", making="")
 
 
 class MapView(Viewer):
-    """The map of one session."""
+    """The map of one session, and beside it, if wanted, another encoder's of the same sounds."""
 
     def __init__(self, state: State, desk: Desk) -> None:
         super().__init__()
         self.state, self.desk = state, desk
-        self.chrome = MapChrome(state, desk, sizing_mode="stretch_both", styles=_OVER)
-        self._pane = pn.pane.HoloViews(
-            None, sizing_mode="stretch_both", linked_axes=False, margin=0, min_height=120
-        )
-        self._layout = pn.Column(
-            self._pane,
-            self.chrome,
-            css_classes=["place"],
-            stylesheets=[asset("place.css")],
-            sizing_mode="stretch_both",
-            margin=0,
+        self.map = MapPiece(state, desk, **_FILL)
+        self.map.open_beside = self._beside
+        self._layout = pn.Row(
+            self.map,
+            css_classes=["maps"],
+            stylesheets=[asset("app.css")],
             min_height=160,
+            **_FILL,
         )
-        self._tree: cKDTree | None = None
-        self._behind = False
-        self._drawn: Colouring | None = None
-        self._view: tuple[float, float] = (1.0, 1.0)
-        if state.xy is not None:
-            self._draw()
-        state.param.watch(self._draw, ["xy"])
-        coloured_by = ["colour_by", "theme", "learned", "classes", "active", "visiting"]
-        state.param.watch(self._recolour, coloured_by)
-        state.param.watch(self._mark, ["selection", "focus", "theme"])
 
     def __panel__(self) -> Any:
         return self._layout
 
-    # --- the picture ------------------------------------------------------------------------
-
-    def _draw(self, *_: Any) -> None:
-        xy = self.state.xy
-        if xy is None:
+    def _beside(self, run: str) -> None:
+        self.map.other = run
+        self._layout.objects = [self.map]
+        if not run:
             return
-        self._tree = cKDTree(xy)
-        low, high = map_limits(xy)
-        limits = [(float(low[i]), float(high[i])) for i in (0, 1)]
-        self._view = (limits[0][1] - limits[0][0], limits[1][1] - limits[1][0])
-        # A point of no size in each layer: HoloViews maps no columns where there is none at all.
-        self._unseen = (float(xy[0, 0]), float(xy[0, 1]))
-        base_pipe, marks_pipe = hv.streams.Pipe(data=None), hv.streams.Pipe(data=None)
-        # Each trigger redraws the overlay: points share a stream. The picture of many windows takes
-        # longer, and follows in a turn of its own.
-        many = len(xy) > MOST_POINTS
-        found_pipe = hv.streams.Pipe(data=None) if many else base_pipe
-        self._pipes = {"base": base_pipe, "found": found_pipe, "marks": marks_pipe}
-        base = hv.DynamicMap(self._base, streams=[base_pipe])
-        if many:
-            shade = datashade(
-                base, aggregator=ds.count_cat("kind"), color_key=COLOUR_KEY, min_alpha=90
+        state, desk = self.state, self.desk
+
+        def show(linked: Twins) -> None:
+            if self.map.other != run:  # closed meanwhile
+                return
+            second = MapPiece(
+                state, desk, run=run, linked=linked, title=run, closable=True, **_FILL
             )
-            # The classes panel and the chrome say what the colours mean; a legend here breaks.
-            base = dynspread(shade, max_px=3, threshold=0.6).opts(hv.opts.RGB(show_legend=False))
-        found = hv.DynamicMap(self._found, streams=[found_pipe])
-        marks = hv.DynamicMap(self._marks, streams=[marks_pipe])
-        hv.streams.Lasso(source=base).add_subscriber(self._on_lasso)
-        hv.streams.BoundsXY(source=base).add_subscriber(self._on_box)
-        hv.streams.Tap(source=base).add_subscriber(self._on_tap)
-        hv.streams.RangeXY(source=base).add_subscriber(self._on_range)
-        plot = (base * found * marks).opts(
-            hv.opts.Overlay(
-                responsive=True,
-                xaxis=None,
-                yaxis=None,
-                toolbar="disable",  # else every redraw would set the active tool anew
-                show_frame=False,
-                show_legend=False,
-                xlim=limits[0],
-                ylim=limits[1],
-                bgcolor="rgba(0,0,0,0)",
-                hooks=[self._furnish],
-                active_tools=[],
-                default_tools=[],
-            )
-        )
-        self._pane.object = plot
+            second.open_beside = self._beside
+            self._layout.objects = [self.map, second]
 
-    def _furnish(self, plot: Any, _element: Any) -> None:
-        """Give the figure its tools and its quiet looks, once."""
-        figure = plot.state
-        if figure.name == FIGURE_NAME:
-            return
-        figure.name = FIGURE_NAME
-        figure.update(
-            border_fill_color=None,
-            background_fill_color=None,
-            outline_line_color=None,
-            min_border=0,
-            toolbar_location=None,
-            stylesheets=[":host, :host * { outline: none !important; }"],
-        )
-        accent = THEMES["light"]["accent"]
-        lasso = LassoSelectTool(continuous=False, persistent=True)
-        box = BoxSelectTool(continuous=False, persistent=True)
-        for tool in (lasso, box):
-            tool.overlay.update(
-                fill_color=accent,
-                fill_alpha=0.1,
-                line_color=accent,
-                line_dash=[5, 4],
-                line_width=1.5,
-            )
-        wheel = WheelZoomTool(zoom_on_axis=False)
-        pan = PanTool()
-        figure.toolbar.tools = [lasso, box, pan, wheel]
-        figure.toolbar.active_drag = lasso
-        figure.toolbar.active_scroll = wheel
-
-    def _base(self, data: Any) -> Any:
-        """All windows: numbers for points, categories for datashader."""
-        now = self._drawn = colouring(self.state)
-        xy = self.state.xy
-        if len(xy) > MOST_POINTS:
-            frame = pd.DataFrame({"x": xy[:, 0], "y": xy[:, 1], "kind": now.categories()})
-            return hv.Points(frame, ["x", "y"], ["kind"])
-        size = float(np.clip(9.5 - 1.35 * np.log10(len(xy)), 3.2, 7.0))
-        return hv.Points(
-            (xy[:, 0], xy[:, 1], now.code.astype(np.float32)), ["x", "y"], ["kind"]
-        ).opts(
-            color="kind",
-            cmap=list(now.colours),
-            clim=(-0.5, len(now.colours) - 0.5),
-            size=size,
-            fill_alpha=0.75 if now.by != "class" else 0.65,
-            line_alpha=0,
-            nonselection_alpha=0.75,
-            apply_ranges=False,
-            default_tools=[],
-        )
-
-    def _found(self, data: Any) -> Any:
-        """Windows of a class, in its colour and shape; examples larger, with an outline."""
-        state = self.state
-        unseen = (*self._unseen, "black", "circle", 0.0, "black")
-        points: dict[str, list[Any]] = {key: [v] for key, v in zip(_FOUND, unseen, strict=True)}
-        if state.colour_by == "class":
-            theme = state.theme
-            styles = state.assigned()
-            rows = np.flatnonzero(styles >= 0)
-            if len(rows) > MOST_ON_TOP:
-                best = state.learned.scores.max(axis=1)[rows]
-                rows = rows[np.argsort(-best, kind="stable")[:MOST_ON_TOP]]
-            examples = {row for c in state.classes for row in c.positives}
-            edge = THEMES[theme]["text"]
-            for row in rows.tolist():
-                style, example = int(styles[row]), row in examples
-                colour = class_colour(style, theme)
-                values = (
-                    float(state.xy[row, 0]),
-                    float(state.xy[row, 1]),
-                    colour,
-                    class_shape(style),
-                    9.5 if example else 6.5,
-                    edge if example else colour,
-                )
-                for key, value in zip(_FOUND, values, strict=True):
-                    points[key].append(value)
-        return hv.Points(pd.DataFrame(points, columns=_FOUND), ["x", "y"], _FOUND[2:]).opts(
-            color="colour",
-            marker=hv.dim("shape"),
-            size="size",
-            line_color="edge",
-            line_width=1,
-            fill_alpha=0.92,
-            apply_ranges=False,
-            default_tools=[],
-        )
-
-    def _marks(self, data: Any) -> Any:
-        """Rings around the selected windows and the one in focus."""
-        state = self.state
-        rows = state.selection[:MOST_ON_TOP].tolist()
-        sizes = [8.0] * len(rows)
-        if state.focus is not None and state.focus < len(state.xy):
-            rows.append(state.focus)
-            sizes.append(17.0)
-        xy = np.vstack([state.xy[np.asarray(rows, dtype=np.int64)], self._unseen])
-        frame = pd.DataFrame({"x": xy[:, 0], "y": xy[:, 1], "size": [*sizes, 0.0]})
-        return hv.Points(frame, ["x", "y"], ["size"]).opts(
-            color="rgba(0,0,0,0)",
-            line_color=THEMES[state.theme]["accent"],
-            line_width=1.4,
-            size="size",
-            apply_ranges=False,
-            default_tools=[],
-        )
-
-    def _recolour(self, *_: Any) -> None:
-        if self._pane.object is None:
-            return
-        self._pipes["found"].send(None)
-        if self._pipes["base"] is not self._pipes["found"] and not self._behind:
-            self._behind = True
-            self.desk.soon(self._catch_up)
-
-    def _catch_up(self) -> None:
-        """Make the picture of many windows anew, unless no window has another colour."""
-        self._behind = False
-        if colouring(self.state) != self._drawn:
-            self._pipes["base"].send(None)
-
-    def _mark(self, *events: Any) -> None:
-        if self._pane.object is not None:
-            self._pipes["marks"].send(None)
-
-    # --- what the person does ---------------------------------------------------------------
-
-    def _on_lasso(self, geometry: Any = None) -> None:
-        if geometry is not None and len(geometry) > 2:
-            self._guard(lambda: self._select_within(np.asarray(geometry)))
-
-    def _on_box(self, bounds: Any = None) -> None:
-        if bounds is not None:
-            left, bottom, right, top = bounds
-            corners = np.array([[left, bottom], [right, bottom], [right, top], [left, top]])
-            self._guard(lambda: self._select_within(corners))
-
-    def _select_within(self, polygon: NDArray[np.floating]) -> None:
-        rows = inside(self.state.xy, polygon)
-        self.state.select(rows)
-        if not len(rows):
-            self.chrome.emptied += 1
-
-    def _on_tap(self, x: float | None = None, y: float | None = None) -> None:
-        if x is None or y is None or self._tree is None:
-            return
-        _, row = self._tree.query([x, y])
-        away = np.abs(self.state.xy[row] - [x, y]) / self._view
-        rows = [int(row)] if away.max() < TAP_REACH else []
-        self._guard(lambda: self.state.select(rows))
-
-    def _on_range(self, x_range: Any = None, y_range: Any = None) -> None:
-        if x_range and y_range:
-            self._view = (abs(x_range[1] - x_range[0]) or 1.0, abs(y_range[1] - y_range[0]) or 1.0)
-
-    def _guard(self, act: Callable[[], None]) -> None:
-        try:
-            act()
-        except Exception as error:
-            self.desk.report(error)
+        desk.run(lambda: twins(state.collection, state.run, run), show, "Reading the other map")
 
 
-_FOUND = ["x", "y", "colour", "shape", "size", "edge"]
-_OVER = {"position": "absolute", "inset": "0", "pointer-events": "none", "z-index": "2"}
+_FILL: dict[str, Any] = {"sizing_mode": "stretch_both", "margin": 0}
 
 
 def map_limits(xy: NDArray[np.floating]) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -366,6 +326,33 @@ def map_limits(xy: NDArray[np.floating]) -> tuple[NDArray[Any], NDArray[Any]]:
     low, high = xy.min(axis=0).astype(float), xy.max(axis=0).astype(float)
     size = np.maximum(high - low, 1e-3)
     return low - size * (0.05, 0.10), high + size * (0.05, 0.13)
+
+
+def places(xy: NDArray[np.floating]) -> bytes:
+    """The coordinates as uint16 shares of the map, for a browser; made once for all sessions.
+
+    A step is a 65,535th of the map: at a zoom of 60 on a wide screen still half a pixel.
+    """
+    return _places(_Same(xy))
+
+
+class _Same:
+    """An array that is told from others by being itself: made once, it is never changed."""
+
+    def __init__(self, xy: NDArray[np.floating]) -> None:
+        self.xy = xy
+
+    def __hash__(self) -> int:
+        return id(self.xy)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.xy is self.xy
+
+
+@lru_cache(maxsize=4)
+def _places(of: _Same) -> bytes:
+    low, high = map_limits(of.xy)
+    return np.round((of.xy - low) / (high - low) * STEPS).astype(np.uint16).tobytes()
 
 
 def inside(xy: NDArray[np.floating], polygon: NDArray[np.floating]) -> NDArray[np.int64]:
@@ -396,4 +383,4 @@ def inside(xy: NDArray[np.floating], polygon: NDArray[np.floating]) -> NDArray[n
     return near[odd]
 
 
-__all__ = ["Colouring", "MapChrome", "MapView", "inside", "map_limits"]
+__all__ = ["Colouring", "MapPiece", "MapView", "inside", "map_limits", "places"]

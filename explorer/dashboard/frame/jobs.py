@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from explorer.dashboard.frame.desk import Desk
+from explorer.dashboard.state import layers
 from explorer.dashboard.state.state import State
 from explorer.errors import ExplorerError
 
@@ -165,6 +166,32 @@ def follow(state: State, desk: Desk) -> None:
     if desk.attached:
         known = board(state.collection)
         desk.at_end(known.watch(lambda jobs: desk.soon(lambda: state.param.update(jobs=jobs))))
+
+
+def want_layer(state: State, desk: Desk, name: str) -> None:
+    """Have a layer of the map made, unless it is there or is none."""
+    if name not in layers.NOTES or name in state.layers or state.run is None:
+        return
+    collection, run = state.collection, state.run
+
+    def finish(made: Any, error: Exception | None) -> None:
+        if error is None:
+            state.layers = {**state.layers, name: made}
+            return
+        if state.colour_by == name:
+            state.colour_by = "class"
+        if not isinstance(error, Stopped):
+            raise error
+
+    if not desk.attached:
+        finish(layers.make(collection, run, name, lambda share, words: None), None)
+        return
+    job = board(collection).start(
+        f"{name} {run}",
+        f"Colouring by {name}",
+        lambda report, cancel: layers.make(collection, run, name, report),
+    )
+    job.at_end(lambda made, error: desk.soon(finish, made, error))
 
 
 def ensure_map(state: State, desk: Desk) -> None:

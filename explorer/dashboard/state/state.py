@@ -18,6 +18,7 @@ import param
 from explorer.dashboard.state.asking import Asked, Suggested, begin_study, look, many, suggest
 from explorer.dashboard.state.facts import WindowFacts, clock, gather
 from explorer.dashboard.state.filtering import EVERYTHING, Filter
+from explorer.dashboard.state.layers import CLUSTER, SPECIES, TRUST
 from explorer.dashboard.state.learning import (
     Judgement,
     Learned,
@@ -50,7 +51,7 @@ MOST_EXAMPLES_AT_ONCE = 60
 SIMILAR = 300
 
 SCREENS = ["explore", "check", "activity", "recordings", "together"]
-COLOURS_BY = ["class", "score", "site", "hour"]
+COLOURS_BY = ["class", "score", "site", "hour", CLUSTER, SPECIES, TRUST]
 ROLES = ["viewer", "annotator", "owner"]
 """Who may what: a viewer looks, an annotator labels, an owner embeds and saves as well."""
 WITH_ARTICLE = {"viewer": "a viewer", "annotator": "an annotator", "owner": "an owner"}
@@ -108,6 +109,7 @@ class State(param.Parameterized):
     visiting: Any = param.ClassSelector(class_=Visit, default=None, allow_None=True)
     place: Any = param.Selector(default="sample", objects=PLACES, doc="What the gallery shows.")
     colour_by: Any = param.Selector(default="class", objects=COLOURS_BY)
+    layers = param.Dict(default={}, doc="What else the map can be coloured by: name → `Layer`.")
     theme: Any = param.Selector(default="light", objects=["light", "dark"])
     xy: Any = param.Array(default=None, allow_None=True, doc="Projection [n, 2]; None until made.")
     jobs = param.List(doc="Long work under way for this collection: `frame.jobs.Status` objects.")

@@ -1,0 +1,113 @@
+"""What else the map can be coloured by: clusters, the encoder's own species names, and trust.
+
+A layer takes a while to make the first time, so it is asked for when it is wanted, made off the
+event loop, and kept by the collection. Functions here may run in a thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from explorer.collection.collection import Collection
+
+CLUSTER, SPECIES, TRUST = "cluster", "species", "trust"
+NOTES = {
+    CLUSTER: "found by density, named by themselves",
+    SPECIES: "the encoder's own names",
+    TRUST: "where the picture can be believed",
+}
+MOST_SPECIES = 24
+"""So many of the most frequent species get a name; the rest are “other”."""
+
+Report = Callable[[float, str], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """One value for each window: a kind (``codes`` into ``names``), or a share (``values``).
+
+    Attributes
+    ----------
+    codes
+        int [n_windows], -1 for none; None where there are values.
+    names
+        Of the kinds.
+    places
+        Where on the map to write each name, [n_kinds, 2]; None for nowhere.
+    values
+        float32 [n_windows] from 0 to 1; None where there are kinds.
+    meaning
+        What the colours say, in a sentence.
+    """
+
+    name: str
+    codes: NDArray[np.integer] | None = None
+    names: tuple[str, ...] = ()
+    places: NDArray[np.floating] | None = None
+    values: NDArray[np.floating] | None = None
+    meaning: str = ""
+
+    def sizes(self) -> NDArray[np.int64]:
+        """Windows of each kind."""
+        assert self.codes is not None
+        return np.bincount(self.codes[self.codes >= 0], minlength=len(self.names))
+
+    def rows_of(self, code: int) -> NDArray[np.int64]:
+        """Windows of one kind."""
+        assert self.codes is not None
+        return np.flatnonzero(self.codes == code)
+
+
+def make(collection: Collection, run: str, name: str, report: Report) -> Layer:
+    """Make a layer, or read it where it was made before.
+
+    Raises
+    ------
+    ExplorerError
+        If it cannot be had, such as species names of an encoder that has none.
+    """
+    if name == CLUSTER:
+        return _clusters(collection.clusters(run, report=report))
+    if name == SPECIES:
+        return _species(collection.species(run, report=report))
+    return _trust(collection.faithfulness(run, report=report))
+
+
+def _clusters(found: Any) -> Layer:
+    return Layer(
+        CLUSTER,
+        codes=found.codes,
+        names=tuple(found.names),
+        places=found.centres,
+        meaning="Groups that lie close together on this map; a name says what is known of one.",
+    )
+
+
+def _species(found: Any) -> Layer:
+    counts = np.bincount(found.codes, minlength=len(found.names))
+    most = np.argsort(-counts, kind="stable")[:MOST_SPECIES]
+    most = most[counts[most] > 0]
+    to_rank = np.full(len(found.names), -1, dtype=np.int16)
+    to_rank[most] = np.arange(len(most))
+    return Layer(
+        SPECIES,
+        codes=to_rank[found.codes],
+        names=tuple(found.names[i] for i in most),
+        meaning="The encoder's best guess for each window, right or wrong.",
+    )
+
+
+def _trust(found: Any) -> Layer:
+    values = np.asarray(getattr(found, "share", found), dtype=np.float32)
+    mean = float(np.nanmean(values)) if len(values) else 0.0
+    return Layer(
+        TRUST,
+        values=values,
+        meaning=f"Share of a window's true neighbours that lie near it: {mean:.0%} on average.",
+    )
