@@ -26,6 +26,7 @@ from explorer.classify.curves import (
     Confusions,
     confusions,
     others_of,
+    precision_recall_of_labels,
     score_bins,
 )
 from explorer.classify.density import LEVEL, Estimate
@@ -308,7 +309,7 @@ def _measured(
     if basis == "study":
         return precision_recall(stratified(windows, weights), thresholds, level=level)
     scores, positive, recordings = (windows[name] for name in ("score", "positive", "recording"))
-    return precision_recall_ofstratified(scores, positive, recordings, thresholds, level=level)
+    return precision_recall_of_labels(scores, positive, recordings, thresholds, level=level)
 
 
 def _table(measured: PrecisionRecall) -> pd.DataFrame:
