@@ -137,6 +137,7 @@ def open_dashboard(collections: list[Collection], *, browser: bool, **options: A
         collections,
         show=browser,
         on_ready=lambda url: typer.echo(f"The dashboard is at {url} (Ctrl-C stops it)."),
+        on_classroom=typer.echo,
         **options,
     )
     typer.echo("Stopped; every label is in its collection.")

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from explorer.collection.archive import Rows
     from explorer.collection.collection import Collection
     from explorer.collection.exercise_clips import Source
+    from explorer.collection.exercise_examples import Examples
 
 LONGEST_NAME, LONGEST_TITLE = 24, 60
 MOST_CLASSES = 8
@@ -246,6 +247,15 @@ class Exercise:
                 )
         columns = "exercise clip recording start_s end_s who answer answer_after_discussion right"
         return pd.DataFrame(rows, columns=columns.split())
+
+    def examples(self, clip: int, *, most: int = 3) -> Examples:
+        """The labelled sounds that are most like a clip: why it may be what it is.
+
+        Other clips of the exercise are never among them. Empty where nothing else is labelled.
+        """
+        from explorer.collection.exercise_examples import examples  # noqa: PLC0415
+
+        return examples(self, self._clip(clip), most=most)
 
     def take_majority(self, *, who: str = WORKSHOP) -> list[int]:
         """Make labels of what more than half answered last; give the label events, for undo.

@@ -295,3 +295,14 @@ def test_a_table_to_take_along_has_both_answers(exercise: Exercise):
         ["=1+1", 1, "yes", "no"],
         ["late", 2, "", "no"],
     ]
+
+
+def test_examples_are_the_labelled_sounds_most_like_a_clip_and_never_other_clips(tones: Collection):
+    exercise = tones.new_exercise("low", n=6)
+    asked = {(clip.recording, clip.start_s) for clip in exercise.clips}
+    for number, right in enumerate(exercise.right):
+        found = exercise.examples(number)
+        assert set(found["label"]) == {"low" if right == "yes" else "not low"}
+        assert found["likeness"].is_monotonic_decreasing
+        assert not asked & set(zip(found["recording"], found["start_s"], strict=True))
+    assert tones.new_exercise("click", list(range(6))).examples(0).empty

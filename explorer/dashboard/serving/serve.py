@@ -8,7 +8,7 @@ in without a name and its password, labels carry that name, and each may do what
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +31,9 @@ log = logging.getLogger(__name__)
 TAKEN = ("login", "logout", "alive", "static", "ws", "workshop")
 """Addresses that mean something else."""
 
+DASHBOARD = "/dashboard"
+"""Where the dashboard is while a workshop has the first page."""
+
 PAGE_CSS = "html, body { height: 100%; margin: 0; padding: 0; overflow: hidden; }"
 
 
@@ -48,6 +51,7 @@ def serve(
     origins: Sequence[str] = (),
     behind_proxy: bool = False,
     on_ready: Callable[[str], None] | None = None,
+    on_classroom: Callable[[str], None] | None = None,
 ) -> None:
     """Serve collections until interrupted.
 
@@ -79,6 +83,8 @@ def serve(
         anybody can claim to be anywhere.
     on_ready
         Called with the address of the first page once it can be opened.
+    on_classroom
+        Called with what a teacher has to know: where to go, and her code.
 
     Raises
     ------
@@ -101,8 +107,10 @@ def serve(
     server.start()
     if on_ready is not None:
         server.io_loop.add_callback(on_ready, url)
+    if workshop and on_classroom is not None:
+        server.io_loop.add_callback(on_classroom, server.classroom.welcome(server.port))
     if show:
-        server.io_loop.add_callback(server.show, "/")
+        server.io_loop.add_callback(server.show, "/teacher" if workshop else "/")
     try:
         server.io_loop.start()
     except KeyboardInterrupt:
@@ -135,7 +143,7 @@ def make_server(
     if not opened:
         raise ParameterError("there is no collection to serve")
     way_in = entry(users, oauth=oauth, roles=roles, role=role)
-    if not way_in.named and not is_local(address):
+    if not (way_in.named or workshop or is_local(address)):
         log.warning(
             "anybody who can reach %s can listen%s: give a file of users to stop that",
             address,
@@ -153,9 +161,15 @@ def make_server(
         pages = {"/": guarded(lambda: index(by_address, log_out=way_in.log_out)), **pages}
     else:
         pages = {"/": next(iter(pages.values()))}
-    if workshop:
-        pages = _with_workshop(pages, opened)
-    server = pn.io.server.get_server(
+    classroom = _classroom(opened, address) if workshop else None
+    patterns: list[Any] = [("/alive", Alive)]
+    if classroom is not None:
+        # Whoever sees labels knows what is right: in a room without accounts, the teacher alone.
+        dashboard = pages["/"] if way_in.named else classroom.for_teacher(pages["/"])
+        rooms = {place: guarded(page) for place, page in classroom.pages().items()}
+        pages = {DASHBOARD: dashboard, **rooms}
+        patterns += classroom.routes()
+    server: Any = pn.io.server.get_server(
         pages,
         port=port,
         address=None if address in ALL else address,
@@ -167,9 +181,10 @@ def make_server(
         threaded=False,
         index=None,
         use_xheaders=behind_proxy,
-        extra_patterns=[("/alive", Alive)],
+        extra_patterns=patterns,
         **way_in.options(),
     )
+    server.classroom = classroom
     allow(server, address, origins)
     return server
 
@@ -222,12 +237,12 @@ def _page(collection: Collection, way_in: Entry, *, home: str) -> Callable[[], A
     return guarded(page)
 
 
-def _with_workshop(pages: Mapping[str, Any], opened: Sequence[Collection]) -> dict[str, Any]:
-    """The pages of the classroom beside the others."""
+def _classroom(opened: Sequence[Collection], address: str) -> Any:
+    """The room in which a class answers exercises of the collection."""
     if len(opened) > 1:
         raise ParameterError("a workshop is held on one collection: serve that one alone")
-    classroom = import_module("explorer.dashboard.workshop.pages").pages(opened[0])
-    return {**pages, **{address: guarded(page) for address, page in classroom.items()}}
+    made = import_module("explorer.dashboard.workshop.pages").Classroom
+    return made(opened[0], address=address, dashboard=DASHBOARD)
 
 
 def _slugs(collections: Sequence[Collection]) -> dict[str, Collection]:
