@@ -16,9 +16,10 @@ from explorer.dashboard.explore.classes import ClassesPanel, ScorePanel
 from explorer.dashboard.explore.gallery import Gallery
 from explorer.dashboard.explore.when import activity
 from explorer.dashboard.frame.desk import Desk
-from explorer.dashboard.frame.header import Header, parse_place
+from explorer.dashboard.frame.header import Header
 from explorer.dashboard.frame.pictures import Pictures
 from explorer.dashboard.state.facts import describe_selection, gather
+from explorer.dashboard.state.finding import find, go, parse_place
 from explorer.dashboard.state.state import State
 from explorer.errors import AudioError, ParameterError
 
@@ -191,6 +192,29 @@ def test_the_selection_says_where_and_when(fake):
     assert describe_selection(facts, np.arange(5)) == "all Ridge-02, 04–05 h"
     assert describe_selection(facts, np.array([0, 1, 2, 3, 25])) == "mostly Ridge-02, 04–05 h"
     assert describe_selection(facts, np.array([0, 25, 45])).startswith("from 3 sites")
+
+
+def test_the_search_box_finds_classes_sites_and_recordings(state):
+    state.select([1, 2])
+    state.new_class_from_selection("ridge call")
+    kinds = [(found.kind, found.name) for found in find(state, "Ridge")]
+    assert kinds[0] == ("class", "ridge call")
+    assert ("site", "Ridge-02") in kinds
+    assert any(kind == "recording" for kind, _ in kinds)
+    go(state, "site", "Ridge-02")
+    assert state.filter.sites == ("Ridge-02",)
+    recording = state.facts.recordings[1]
+    go(state, "recording", recording)
+    assert state.filter.recording == recording
+    found = find(state, f"{recording} @ 3")
+    go(state, found[0].kind, found[0].name)
+    assert state.place == "similar"
+
+
+@pytest.mark.parametrize("kind", ["class", "site", "recording", "cluster", "species", "nonsense"])
+def test_what_is_not_there_cannot_be_gone_to(state, kind):
+    with pytest.raises(ParameterError):
+        go(state, kind, "<img src=x>")
 
 
 @pytest.mark.parametrize("n", [3, 1300])

@@ -42,7 +42,7 @@ function chart(model, act) {
   const css = name => getComputedStyle(root).getPropertyValue(name).trim()
   function radius() {
     const n = P.length / 2
-    const plain = n <= 300 ? 5 : Math.max(0.5, 5 - 1.12 * Math.log10(n / 300))
+    const plain = n <= 300 ? 4.2 : Math.max(0.5, 4.2 - 0.95 * Math.log10(n / 300))
     return Math.min(6, plain * Math.pow(zoom, 0.3))
   }
   function rgb(colour) { return [1, 3, 5].map(i => parseInt(colour.slice(i, i + 2), 16)) }

@@ -2,14 +2,41 @@
 
 export function render({model, view, el}) {
   const send = sender(model, view)
-  const names = h('datalist', {id: 'recordings'}, model.recordings.map(name => h('option', {value: `${name} @ `})))
-  const field = keepKeys(h('input', {type: 'search', list: 'recordings', disabled: !model.searchable, autocomplete: 'off',
-    placeholder: 'Search by sound: drop a file, or type recording @ second', 'aria-label': 'Search by sound',
-    onkeyup: event => { if (event.key === 'Enter' && field.value.trim()) send('search', {text: field.value}) }}))
+  const list = h('ul', {class: 'fits menu', role: 'listbox', id: 'fits', 'aria-label': 'What is meant', hidden: true})
+  const field = keepKeys(h('input', {type: 'search', role: 'combobox', 'aria-expanded': 'false', 'aria-controls': 'fits', 'aria-autocomplete': 'list',
+    disabled: !model.searchable, autocomplete: 'off', placeholder: 'Search: class, site, recording @ second, or drop a sound', 'aria-label': 'Search', title: 'Search (/)',
+    oninput: () => { clearTimeout(typing); typing = setTimeout(() => send('suggest', {text: field.value}), 120) },
+    onblur: () => setTimeout(() => offer([]), 150)}))
+  let typing = 0, fits = [], at = -1
+  function offer(found) {
+    fits = found; at = -1
+    list.hidden = !fits.length
+    field.setAttribute('aria-expanded', String(fits.length > 0))
+    field.removeAttribute('aria-activedescendant')
+    list.replaceChildren(...fits.map((fit, i) => h('li', {role: 'option', id: `fit-${i}`, 'aria-selected': 'false',
+      onpointerdown: event => { event.preventDefault(); take(fit) }}, h('small', {class: 'kind'}, fit.kind), h('span', {}, fit.name), h('small', {}, fit.note))))
+  }
+  function point(step) {
+    if (!fits.length) return
+    at = (at + step + fits.length) % fits.length
+    ;[...list.children].forEach((item, i) => item.setAttribute('aria-selected', String(i === at)))
+    list.children[at].scrollIntoView({block: 'nearest'})
+    field.setAttribute('aria-activedescendant', `fit-${at}`)
+  }
+  function take(fit) { send('go', {kind: fit.kind, name: fit.name}); field.value = ''; offer([]); field.blur() }
+  field.addEventListener('keydown', event => {
+    if (event.key === 'ArrowDown') { point(1); event.preventDefault() }
+    if (event.key === 'ArrowUp') { point(-1); event.preventDefault() }
+    if (event.key === 'Escape') { offer([]); field.blur() }
+    if (event.key === 'Enter' && field.value.trim()) {
+      if (at >= 0) take(fits[at]); else { send('search', {text: field.value}); offer([]) }
+    }
+  })
+  model.on('msg:custom', message => { if (message.kind === 'fits' && message.text === field.value) offer(message.fits) })
   const file = h('input', {type: 'file', accept: 'audio/*,.wav,.flac,.ogg,.mp3', hidden: true, onchange: () => { upload(file.files[0]); file.value = '' }})
   const choose = h('button', {class: 'bare choose', title: 'Choose a sound file', 'aria-label': 'Choose a sound file',
     disabled: !model.searchable, onclick: () => file.click()}, icon('file', 15))
-  const search = h('div', {class: 'search'}, icon('search', 15), field, choose, file, names)
+  const search = h('div', {class: 'search'}, icon('search', 15), field, choose, file, list)
   const nav = h('nav', {class: 'screens', 'aria-label': 'Screens'})
   const undo = h('button', {class: 'bare undo', onclick: () => send('undo')}, icon('undo', 15))
   const runs = h('div', {class: 'runs'})
@@ -39,6 +66,14 @@ export function render({model, view, el}) {
   search.addEventListener('dragover', event => { event.preventDefault(); search.classList.add('over') })
   search.addEventListener('dragleave', () => search.classList.remove('over'))
   search.addEventListener('drop', event => { event.preventDefault(); search.classList.remove('over'); upload(event.dataTransfer.files[0]) })
+
+  // As on many pages: a slash goes to the search field.
+  const slash = event => {
+    const target = event.composedPath()[0]
+    if (event.key !== '/' || event.ctrlKey || event.metaKey || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName ?? '')) return
+    event.preventDefault(); field.focus(); field.select()
+  }
+  if (model.whole_page) { document.addEventListener('keydown', slash); model.on('remove', () => document.removeEventListener('keydown', slash)) }
 
   let timer = 0
   function say(notice) {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
 import tempfile
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -15,7 +14,7 @@ import param
 
 from explorer.dashboard.frame.desk import Desk
 from explorer.dashboard.frame.piece import Piece, asset
-from explorer.dashboard.state.facts import clock
+from explorer.dashboard.state.finding import find, go, parse_place
 from explorer.dashboard.state.state import SCREENS, Similar, State
 from explorer.errors import ParameterError
 
@@ -30,9 +29,6 @@ TITLES = {
     "together": "Together",
 }
 MOST_UPLOAD_BYTES = 50 * 2**20
-NAMES_OFFERED = 400
-
-_AT = re.compile(r"^(?P<name>.+?)\s*@\s*(?P<time>[\d:.]+)\s*s?$")
 
 
 class Header(Piece):
@@ -47,7 +43,6 @@ class Header(Piece):
     theme = param.String()
     busy = param.String()
     notice = param.Dict(default=None, allow_None=True)
-    recordings = param.List(doc="Names offered while typing.")
     searchable = param.Boolean()
     screen = param.String()
     screens = param.List(
@@ -65,7 +60,6 @@ class Header(Piece):
     def __init__(
         self, state: State, desk: Desk, switch: Callable[[str], None], **params: Any
     ) -> None:
-        names = [] if state.facts is None else list(state.facts.recordings)
         super().__init__(
             state,
             desk,
@@ -73,7 +67,6 @@ class Header(Piece):
             facts=describe(state),
             user=state.user,
             theme=state.theme,
-            recordings=names[:NAMES_OFFERED],
             searchable=state.n_windows > 0,
             screen=state.screen,
             run=state.run,
@@ -103,13 +96,26 @@ class Header(Piece):
         """The other theme."""
         self.state.theme = "light" if self.state.theme == "dark" else "dark"
 
+    def do_suggest(self, text: str) -> None:
+        """What the letters typed so far may mean."""
+        text = str(text)[:200]
+        try:
+            fits = find(self.state, text)
+        except ParameterError:  # somebody is still typing
+            fits = []
+        self.tell(kind="fits", text=text, fits=[vars(found) for found in fits])
+
+    def do_go(self, kind: str, name: str) -> None:
+        """Open, narrow to, select or search with what was chosen."""
+        go(self.state, str(kind), str(name))
+
     def do_search(self, text: str) -> None:
-        """Find what is like a place in a recording."""
-        state = self.state
-        if state.facts is None:
-            raise ParameterError("this collection has not been embedded yet")
-        name, second = parse_place(str(text), state.facts.recordings)
-        state.search((name, second), f"{PurePosixPath(name).name} {clock(second)}")
+        """Enter was pressed: take the best that the letters may mean."""
+        fits = find(self.state, str(text))
+        if fits:
+            go(self.state, fits[0].kind, fits[0].name)
+        else:
+            parse_place(str(text), self.state.recordings_known)  # says what would be understood
 
     def do_upload(self, name: str, part: int, parts: int, data: str) -> None:
         """A piece of a sound file from the browser; the last one starts the search."""
@@ -180,42 +186,6 @@ def hours_of(collection: Collection) -> str:
     """How long all recordings are: ``8.0 h``, or ``9 min``."""
     hours = float(collection.recordings["duration_s"].sum()) / 3600
     return f"{hours:,.1f} h" if hours >= 1 else f"{hours * 60:.0f} min"
-
-
-def parse_place(text: str, recordings: tuple[str, ...]) -> tuple[str, float]:
-    """Read ``recording @ second`` (or ``@ m:ss``): a name of the collection, or its unique ending.
-
-    Only names in the catalogue are known: nothing that is typed here is ever opened as a file.
-
-    Examples
-    --------
-    >>> parse_place("dawn.wav @ 1:05", ("A/dawn.wav", "A/dusk.wav"))
-    ('A/dawn.wav', 65.0)
-    """
-    found = _AT.match(text.strip())
-    name, second = (found["name"], _seconds(found["time"])) if found else (text.strip(), 0.0)
-    if name in recordings:
-        return name, second
-    matches = [known for known in recordings if name and name.lower() in known.lower()]
-    if len(matches) == 1:
-        return matches[0], second
-    if not matches:
-        raise ParameterError(
-            f"no recording here is called “{name}”: type a recording's name and a second, "
-            "such as “dawn.wav @ 65”, or drop a sound file"
-        )
-    raise ParameterError(f"“{name}” fits {len(matches)} recordings: type more of the name")
-
-
-def _seconds(text: str) -> float:
-    try:
-        parts = [float(part) for part in text.split(":")]
-    except ValueError:
-        raise ParameterError(f"“{text}” is no time: write seconds (65), or 1:05") from None
-    seconds = 0.0
-    for part in parts:
-        seconds = seconds * 60 + part
-    return seconds
 
 
 def _encoder(state: State) -> str:

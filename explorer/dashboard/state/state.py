@@ -159,6 +159,11 @@ class State(param.Parameterized):
         return 0 if self.facts is None else len(self.facts)
 
     @property
+    def recordings_known(self) -> tuple[str, ...]:
+        """Names of the recordings that windows are of."""
+        return () if self.facts is None else self.facts.recordings
+
+    @property
     def active_class(self) -> SoundClass | None:
         """The class being worked on."""
         return next((c for c in self.classes if c.name == self.active), None)
