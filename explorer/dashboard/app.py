@@ -15,6 +15,7 @@ import holoviews as hv
 import panel as pn
 import param
 
+from explorer.dashboard.explore.closer import CloserLook
 from explorer.dashboard.frame import address
 from explorer.dashboard.frame.desk import Desk
 from explorer.dashboard.frame.filterbar import FilterBar
@@ -141,6 +142,7 @@ def _fill(
     ]
     if known is not None:
         top.append(FilterBar(state, desk, height=40, **wide))
+        top.append(CloserLook(state, desk, known.pictures, height=0, **wide))
     screens: dict[str, Any] = {}
 
     def show(*_: Any) -> None:

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import io
-import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 from sound_files import noise
 
-from explorer.audio.spectrogram import PRESETS, SpectrogramSettings, spectrogram, to_png
+from explorer.audio.contrast import PCEN_BIAS, PCEN_EPS, PCEN_GAIN, PCEN_POWER, pcen
+from explorer.audio.spectrogram import (
+    PRESETS,
+    SpectrogramSettings,
+    spectrogram,
+    to_level_png,
+    to_png,
+)
 from explorer.errors import ParameterError
 
 RATE = 48_000
@@ -124,19 +131,96 @@ def test_the_png_has_high_frequencies_on_top_on_its_ground(theme: str, ground: i
     assert row < 40
 
 
-def test_a_picture_is_quick() -> None:
-    samples = noise(3, RATE)
-    spectrogram(samples, RATE, PRESETS["bird"], **SIZE)
-    took = []
-    for _ in range(10):
-        started = time.perf_counter()
-        to_png(spectrogram(samples, RATE, PRESETS["bird"], **SIZE))
-        took.append(time.perf_counter() - started)
-    assert min(took) < 0.015  # 4 ms when the machine is quiet
+@pytest.mark.parametrize(
+    ("preset", "rate", "hertz", "length_s"),
+    [
+        ("wide", 48_000, 400, 0.3),
+        ("wide", 48_000, 6_000, 0.3),
+        ("reef", 48_000, 300, 0.3),
+        ("bird", 48_000, 5_000, 0.2),
+        ("bat", 256_000, 45_000, 0.02),
+        ("whale", 1_000, 25, 1.0),
+        ("full", 48_000, 15_000, 0.2),
+    ],
+)
+@pytest.mark.parametrize("pcen", [False, True])
+def test_each_preset_shows_its_call_over_the_background(
+    preset: str, rate: int, hertz: float, length_s: float, pcen: bool
+) -> None:
+    seconds = np.arange(3 * rate) / rate
+    inside = (seconds >= 1.0) & (seconds < 1.0 + length_s)
+    faint = 4e-3 * np.sin(2 * np.pi * hertz * seconds) * inside
+    samples = (faint + noise(3, rate, level=2e-3)).astype(np.float32)
+    picture = spectrogram(samples, rate, replace(PRESETS[preset], pcen=pcen), **SIZE)
+    row = int(picture.axis.share(hertz) * 140)
+    band = picture.image[max(0, row - 2) : row + 3].max(axis=0)
+    call_at = band[round(240 / 3 * (1 + length_s * 0.25)) :][: max(2, int(80 * length_s * 0.5))]
+    assert call_at.mean() > 0.5
+    assert call_at.mean() > 3 * np.mean(picture.image)
+
+
+@pytest.mark.parametrize("time_s", [0.06, 0.4])
+def test_pcen_is_that_of_librosa(time_s: float) -> None:
+    import librosa
+
+    magnitude = np.abs(np.random.default_rng(1).normal(size=(20, 300))) * 1e6
+    ours = pcen(magnitude, 0.01, time_s, start=np.ones((20, 1)))
+    theirs = librosa.pcen(
+        magnitude, sr=1000, hop_length=10, gain=PCEN_GAIN, bias=PCEN_BIAS, power=PCEN_POWER,
+        time_constant=time_s, eps=PCEN_EPS,
+    )  # fmt: skip
+    np.testing.assert_allclose(ours, theirs, rtol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["linear", "log", "mel", "split"])
+@pytest.mark.parametrize("hertz", [150, 900, 5_000])
+def test_a_call_stands_at_its_frequency_on_every_axis(kind: str, hertz: float) -> None:
+    settings = SpectrogramSettings(window_s=0.032, min_hz=50, max_hz=10_000, axis=kind)
+    picture = spectrogram(call(1.0, hertz) + noise(3, RATE, level=1e-4), RATE, settings, **SIZE)
+    height, _ = loudest(picture.level_db)
+    assert height == pytest.approx(picture.axis.share(hertz), abs=0.015)
+
+
+def test_a_fixed_ground_tells_loud_clips_from_quiet_ones() -> None:
+    fixed = SpectrogramSettings(max_hz=12_000, floor_db=-90, range_db=60)
+    samples = call(1.0, 6_000, level=0.01)
+    loud = spectrogram(samples, RATE, fixed, **SIZE)
+    quiet = spectrogram(samples * 0.1, RATE, fixed, **SIZE)
+    assert loud.level_db.max() == pytest.approx(-40, abs=0.5)
+    assert quiet.level_db.max() == pytest.approx(-60, abs=0.5)
+    assert quiet.image.max() < 0.8 * loud.image.max()
+    brought_out = replace(fixed, gain_db=20)
+    again = spectrogram(samples * 0.1, RATE, brought_out, **SIZE)
+    assert again.image.max() == pytest.approx(loud.image.max(), abs=0.02)
+
+
+@pytest.mark.parametrize("settings", [SpectrogramSettings(), SpectrogramSettings(pcen=True)])
+def test_gain_brings_out_what_is_faint(settings: SpectrogramSettings) -> None:
+    samples = noise(3, RATE, level=1e-3) + call(1.0, 6_000)
+    means = [
+        spectrogram(samples, RATE, replace(settings, gain_db=gain), **SIZE).image.mean()
+        for gain in (-10, 0, 10)
+    ]
+    assert means == sorted(means)
+    assert means[0] < means[2]
+
+
+def test_levels_can_be_read_from_their_picture() -> None:
+    picture = spectrogram(call(1.0, 6_000, level=0.1), RATE, **SIZE)
+    grey = np.asarray(Image.open(io.BytesIO(to_level_png(picture, every=2))))
+    assert grey.shape == (70, 120)
+    assert grey.min() == pytest.approx(20, abs=1)
+    assert grey[0, 0] > 100
 
 
 def test_settings_that_cannot_be_are_refused() -> None:
     with pytest.raises(ParameterError, match="min_hz"):
         SpectrogramSettings(min_hz=5_000, max_hz=1_000)
+    for wrong in (
+        {"window_s": 0}, {"window_s": 60}, {"overlap": 1}, {"axis": "round"}, {"floor_db": 3},
+        {"range_db": 0}, {"gain_db": 99}, {"pcen_s": 0}, {"max_hz": float("nan")},
+    ):  # fmt: skip
+        with pytest.raises(ParameterError, match=next(iter(wrong))):
+            SpectrogramSettings(**wrong)
     with pytest.raises(ParameterError, match="theme"):
         to_png(spectrogram(noise(1, RATE), RATE, **SIZE), theme="sepia")  # type: ignore[arg-type]

@@ -57,7 +57,7 @@ def test_a_study_is_answered_blind_and_tells_how_much_there_is(state, desk, gall
     assert gallery.cards
     assert all(card["score"] is None for card in gallery.cards)
     first = [card["row"] for card in gallery.cards]
-    send(gallery, "judge", row=first[0], judgement="negative")
+    send(gallery, "judge", rows=[first[0]], judgement="negative")
     assert [card["row"] for card in gallery.cards] == first
     assert panel.study["result"] == ""
     while not panel.study["result"]:
@@ -65,7 +65,7 @@ def test_a_study_is_answered_blind_and_tells_how_much_there_is(state, desk, gall
         if not unheard:
             send(gallery, "page", first=gallery.first + len(gallery.cards))
             continue
-        send(gallery, "judge", row=unheard[0], judgement="negative")
+        send(gallery, "judge", rows=[unheard[0]], judgement="negative")
     assert state.notice is None
     assert " % of windows, between " in panel.study["result"]
     sources = set(state.collection.labels()["source"])

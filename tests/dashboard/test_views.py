@@ -12,7 +12,8 @@ import pytest
 import soundfile
 
 from explorer.dashboard.app import make_app
-from explorer.dashboard.explore.classes import ClassesPanel, ScorePanel
+from explorer.dashboard.explore.classes import ClassesPanel
+from explorer.dashboard.explore.score import ScorePanel
 from explorer.dashboard.explore.gallery import Gallery
 from explorer.dashboard.explore.when import activity
 from explorer.dashboard.frame.desk import Desk
@@ -39,7 +40,7 @@ def gallery(state, desk):
     made = Gallery(state, desk, Pictures(state.collection, state.run))
     made.sent = []
     made._send_msg = made.sent.append
-    made._pictures.submit = lambda work, *args: work(*args)
+    made._pictures.submit = lambda work, *args, **_: work(*args)
     return made
 
 
@@ -62,7 +63,7 @@ def test_what_is_judged_stays_in_sight_until_the_page_is_turned(state, gallery):
     state.select(np.flatnonzero(state.collection._kind == 0)[:4])
     state.new_class_from_selection("grunt")
     row = gallery.cards[0]["row"]
-    send(gallery, "judge", row=row, judgement="positive")
+    send(gallery, "judge", rows=[row], judgement="positive")
     shown = {card["row"]: card["judgement"] for card in gallery.cards}
     assert shown[row] == "positive"
     send(gallery, "page", first=0)
@@ -70,12 +71,12 @@ def test_what_is_judged_stays_in_sight_until_the_page_is_turned(state, gallery):
 
 
 def test_sound_and_picture_are_of_the_window_asked_for(state, gallery):
-    send(gallery, "pictures", rows=[17], preset="wide", theme="dark")
+    send(gallery, "pictures", rows=[17])
     send(gallery, "sound", row=17)
     picture, sound = gallery.sent
     assert picture["row"] == 17
     assert picture["src"].startswith("data:image/png;base64,")
-    assert [text for text, _ in picture["ticks"]] == [".5", "2", "5", "10"]
+    assert [text for text, _ in picture["ticks"]] == ["1", "2", "5", "10"]
     samples, rate = soundfile.read(io.BytesIO(base64.b64decode(sound["data"])))
     assert len(samples) / rate == pytest.approx(3.0, abs=1 / rate)
 
@@ -85,7 +86,7 @@ def test_a_recording_that_cannot_be_read_says_so_on_its_card(state, gallery):
         raise AudioError("dawn.wav", "the file is no longer there")
 
     state.collection.clip = unreadable
-    send(gallery, "pictures", rows=[3], preset="wide", theme="light")
+    send(gallery, "pictures", rows=[3])
     assert "no longer there" in gallery.sent[0]["error"]
 
 
@@ -94,8 +95,11 @@ def test_a_recording_that_cannot_be_read_says_so_on_its_card(state, gallery):
     [
         {"action": "sound", "row": 10**9},
         {"action": "sound", "row": "../../etc/passwd"},
-        {"action": "judge", "row": 1, "judgement": "drop table"},
+        {"action": "judge", "rows": [1], "judgement": "drop table"},
         {"action": "pictures", "rows": [0], "preset": "wide"},
+        {"action": "pictures", "rows": [True]},
+        {"action": "judge", "rows": [10**9], "judgement": "positive"},
+        {"action": "listening", "values": {"preset": "dog"}},
         {"action": "__init__"},
         {"action": "_draw", "row": 1},
         {},
@@ -110,7 +114,7 @@ def test_a_message_that_makes_no_sense_is_told_and_harms_nothing(state, gallery,
 
 def test_an_unexpected_failure_is_said_in_words_and_logged(state, gallery, caplog):
     state.judge = None
-    send(gallery, "judge", row=1, judgement="positive")
+    send(gallery, "judge", rows=[1], judgement="positive")
     assert "did not work" in state.notice.text
     assert "Traceback" in caplog.text
 

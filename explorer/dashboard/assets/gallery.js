@@ -2,101 +2,58 @@
 
 const TABS = {sample: 'Sample', ranked: 'Ranked', selection: 'Selection', similar: 'Similar', borderline: 'Next to label', study: 'Study',
   unsure: 'Unsure', labelled: 'Labelled'}
-const KEYS = [['j', 'k', 'next, previous'], ['space', 'play or stop'], ['y', 'n', 'u', 'yes, no, unsure'],
-  ['z', 'undo'], ['m', 'more like this'], ['w', 'why this score?'], ['[', ']', 'previous, next page'], ['t', 'cards or table'], ['?', 'these keys']]
+const KEYS = [['j', 'k', 'next, previous'], ['space', 'play or stop'], ['y', 'n', 'u', 'yes, no, unsure'], ['z', 'undo'],
+  ['Enter', 'closer look: context, zoom, speed'], ['x', 'mark it; y n u then judge all marked'], ['a', 'mark all on the page, or none'],
+  ['m', 'more like this'], ['w', 'why this score?'], ['[', ']', 'previous, next page'], ['t', 'cards or table'], ['s', 'how to draw and play'], ['?', 'these keys']]
+const SAID = {positive: 'yes', negative: 'no', unsure: 'unsure'}
+const TEACH = {
+  selection: ['Nothing is selected', 'Draw around some points on the map, or click one. Their sounds appear here.'],
+  ranked: ['No ranking yet', 'Make a class from a few sounds, and every other window is ranked by how much it is like them.'],
+  unsure: ['Nothing unsure', 'Press u on a card that you cannot tell. Come back to it here, or show it to a colleague.'],
+  labelled: ['No labels yet', 'Say yes or no to cards. Each of them is a label, kept with your name and the time.'],
+  borderline: ['Nothing left to suggest', 'Every window that would teach more has been judged.'],
+  study: ['All answered', 'How much there is stands on the left. More answers would not narrow it to less than ±1 %.'],
+  similar: ['Nothing searched yet', 'Press m on a card, or drop a sound file on the search field.'],
+}
 
 export function render({model, view, el}) {
   const send = sender(model, view)
   const title = h('div', {class: 'title'})
   const tools = h('div', {class: 'tools'})
-  const tabs = h('div', {class: 'tabs', role: 'tablist'})
+  const tabs = h('div', {class: 'tabs', role: 'tablist', 'aria-label': 'Which sounds'})
   const page = h('div', {class: 'page', tabindex: -1})
   const paging = h('div', {class: 'paging'})
-  const hints = h('div', {class: 'hints', 'aria-hidden': 'true'})
-  const audio = h('audio', {preload: 'auto'})
-  const help = h('div', {class: 'help', role: 'dialog', 'aria-label': 'Keys', hidden: true})
-  const why = h('div', {class: 'why', role: 'dialog', 'aria-label': 'Why', hidden: true})
+  const hints = h('div', {class: 'hints'})
+  const told = h('div', {class: 'unseen', role: 'status', 'aria-live': 'polite'})
+  const help = h('div', {class: 'over help', role: 'dialog', 'aria-label': 'Keys', hidden: true})
+  const why = h('div', {class: 'over why', role: 'dialog', 'aria-label': 'Why', hidden: true})
+  const how = h('div', {class: 'over how', role: 'dialog', 'aria-label': 'How to draw and play', hidden: true})
+  const shelf = pictureShelf(model, send)
+  const nodes = new Map(), marked = new Set()
+  let proofs = new Map(), view_drawn = '', focus = null
+
+  const nodeOf = name => { const row = Number(String(name).split(' ')[0]); return proofs.get(row) ?? nodes.get(row) }
+  const player = makePlayer((name, is) => { const node = nodeOf(name); if (node) showPlaying(node, is) },
+    (name, share) => { const line = nodeOf(name)?.querySelector('.playhead'); if (line) line.style.left = `${share * 100}%` })
   const root = h('section', {class: 'card panel', 'aria-label': 'Sounds'},
-    h('header', {}, title, tools), tabs, page, why, h('footer', {}, hints, paging), help, audio)
+    h('header', {}, title, tools), tabs, page, why, how, h('footer', {}, hints, paging), help, told, player.audio)
+  const settings = listeningPanel(model, send)
+  const remember = rememberListening(model, send)
 
-  const pictures = new Map(), asked = new Set(), sounds = new Map(), nodes = new Map(), proofs = new Map()
-  let view_drawn = ''
-  let focus = null, playing = null, wish = null, tick = 0
-
-  // --- pictures ----------------------------------------------------------------------------
-  const key = () => `${model.preset}/${model.theme}`
+  // --- pictures and sound --------------------------------------------------------------------
   function show_picture(row) {
-    const picture = pictures.get(`${row} ${key()}`)
-    for (const node of [nodes.get(row), proofs.get(row)]) if (node) frame_picture(node, picture)
-  }
-  function frame_picture(node, picture) {
-    const frame = node.querySelector('.spectrogram')
-    frame.classList.toggle('waiting', !picture)
-    if (!picture) return
-    if (picture.error) {
-      frame.replaceChildren(h('p', {class: 'cause'}, picture.error), head())
-      return
+    for (const node of [nodes.get(row), proofs.get(row)]) if (node) {
+      const frame = node.querySelector('.spectrogram')
+      if (frame) fillFrame(frame, shelf.get(row))
     }
-    const last = picture.ticks.length - 1
-    const axis = picture.ticks.map(([text, share], i) => h('span', {class: 'hz', style: {bottom: `${share * 100}%`}},
-      i === last ? `${text} ${picture.unit}` : text))
-    const seconds = [h('span', {class: 's end'}, `${Number(picture.seconds.toFixed(2))} s`)]
-    frame.replaceChildren(h('img', {src: picture.src, alt: `spectrogram, ${picture.seconds.toFixed(1)} seconds`, draggable: 'false'}),
-      ...axis, ...seconds, head())
   }
-  const head = () => h('div', {class: 'playhead'})
-  function ask_pictures() {
-    const rows = [...new Set([...proofs.keys(), ...model.cards.map(c => c.row)])].filter(row => !pictures.has(`${row} ${key()}`))
-    if (rows.length) send('pictures', {rows, preset: model.preset, theme: model.theme})
-  }
+  const ask_pictures = () => shelf.ask([...proofs.keys(), ...(model.look === 'table' ? [] : model.cards.map(c => c.row))])
+  const sound_name = row => `${row} ${heardAs(model.key)}`
+  const play = row => player.play(sound_name(row), () => send('sound', {row}))
 
-  // --- sound -------------------------------------------------------------------------------
-  function play(row) {
-    if (playing === row && !audio.paused) { stop(); return }
-    stop()
-    wish = row
-    if (!sounds.has(row)) { nodes.get(row)?.classList.add('loading'); send('sound', {row}); return }
-    audio.src = sounds.get(row)
-    playing = row
-    audio.play().catch(() => {})
-    mark_playing(true)
-  }
-  function stop() {
-    wish = null
-    if (playing === null) return
-    audio.pause()
-    mark_playing(false)
-    playing = null
-  }
-  function mark_playing(on) {
-    const node = proofs.get(playing) ?? nodes.get(playing)
-    cancelAnimationFrame(tick)
-    if (!node) return
-    node.classList.toggle('playing', on)
-    const button = node.querySelector('.play')
-    button?.replaceChildren(icon(on ? 'stop' : 'play'))
-    button?.setAttribute('aria-label', on ? 'Stop' : 'Play')
-    const follow = () => {
-      const line = node.querySelector('.playhead')
-      if (line && audio.duration) line.style.left = `${audio.currentTime / audio.duration * 100}%`
-      tick = requestAnimationFrame(follow)
-    }
-    if (on) follow()
-  }
-  audio.addEventListener('ended', stop)
-  function keep_sound(row, data) {
-    sounds.set(row, URL.createObjectURL(new Blob([bytesFrom(data)], {type: 'audio/wav'})))
-    if (sounds.size > 80) {
-      const [oldest, url] = sounds.entries().next().value
-      URL.revokeObjectURL(url); sounds.delete(oldest)
-    }
-    nodes.get(row)?.classList.remove('loading')
-    if (wish === row) play(row)
-  }
-
-  // --- focus and judgement -----------------------------------------------------------------
+  // --- focus and judgement ------------------------------------------------------------------
   let telling = 0
-  function set_focus(row, {tell = true, scroll = true} = {}) {
+  function set_focus(row, {tell = true, scroll = true, take = false} = {}) {
     focus = row
     for (const [r, node] of nodes) {
       node.classList.toggle('focus', r === row)
@@ -105,6 +62,7 @@ export function render({model, view, el}) {
     if (row === null) return
     if (!why.hidden && row !== why_of) ask_why(row)
     if (scroll) nodes.get(row)?.scrollIntoView({block: 'nearest'})
+    if (take) nodes.get(row)?.focus({preventScroll: true})
     if (tell) { clearTimeout(telling); telling = setTimeout(() => send('focus', {row}), 60) }
   }
   function move(step) {
@@ -112,28 +70,69 @@ export function render({model, view, el}) {
     const at = rows.indexOf(focus)
     const to = at + step
     if (at < 0) set_focus(rows[0] ?? null)
-    else if (to >= 0 && to < rows.length) set_focus(rows[to])
+    else if (to >= 0 && to < rows.length) set_focus(rows[to], {take: true})
     else if (to >= rows.length && model.first + rows.length < model.total) turn(model.first + rows.length, 'first')
     else if (to < 0 && model.first > 0) turn(model.first - rows.length, 'last')
   }
   let land = null
-  function turn(first, where = 'first') { land = where; stop(); send('page', {first: Math.max(0, first)}) }
+  function turn(first, where = 'first') { land = where; player.stop(); unmark(); send('page', {first: Math.max(0, first)}) }
   function judge(row, judgement, by_key) {
-    if (!model.target) { send('judge', {row, judgement}); return }
-    const card = model.cards.find(c => c.row === row)
-    if (!card) return
-    const same = card.judgement === judgement
-    mark(nodes.get(row), same ? null : judgement)
+    const rows = marked.size ? model.cards.map(c => c.row).filter(r => marked.has(r)) : [row]
+    if (model.refusals.annotator || !model.target) { send('judge', {rows, judgement}); if (model.refusals.annotator) say(model.refusals.annotator); return }
+    const cards = model.cards.filter(c => rows.includes(c.row))
+    if (!cards.length) return
+    const back = cards.every(c => c.judgement === judgement)
+    for (const c of cards) show_judgement(nodes.get(c.row), back ? null : judgement)
+    const done = new Set([...model.cards.filter(c => c.judgement).map(c => c.row), ...rows])
+    if (back) for (const r of rows) done.delete(r)
+    say(`${back ? 'taken back' : SAID[judgement]}${rows.length > 1 ? ` to ${many(rows.length, 'sound')}` : ''}, ${done.size} of ${model.cards.length}`)
     // By key, go on to the next card that has no judgement; the order may change under it.
-    if (by_key && !same) {
-      const rest = model.cards.slice(model.cards.indexOf(card) + 1).find(c => !c.judgement)
-      if (rest) set_focus(rest.row, {tell: true})
+    if (by_key && !back) {
+      const last = model.cards.findLastIndex(c => rows.includes(c.row))
+      const rest = model.cards.slice(last + 1).find(c => !c.judgement)
+      if (rest) set_focus(rest.row, {tell: true, take: true})
     }
-    send('judge', {row, judgement})
+    unmark()
+    send('judge', {rows, judgement})
   }
-  function mark(node, judgement) {
-    node?.querySelectorAll('.judge').forEach(button =>
-      button.setAttribute('aria-pressed', String(button.dataset.says === judgement)))
+  function show_judgement(node, judgement) {
+    if (!node) return
+    node.querySelectorAll('.judge').forEach(button => button.setAttribute('aria-pressed', String(button.dataset.says === judgement)))
+    node.classList.toggle('judged', Boolean(judgement))
+    const chip = node.querySelector('.chip')
+    if (!chip) return
+    chip.className = `chip ${SAID[judgement] ?? ''}`
+    chip.replaceChildren(...judgement ? [icon({positive: 'yes', negative: 'no', unsure: 'unsure'}[judgement], 10), SAID[judgement]] : [])
+  }
+  function say(text) { told.textContent = ''; requestAnimationFrame(() => { told.textContent = text }) }
+
+  // --- marks: several cards that are judged at once ---------------------------------------------
+  function mark(row, on = !marked.has(row)) {
+    on ? marked.add(row) : marked.delete(row)
+    show_marks()
+  }
+  function mark_to(row) {
+    const rows = model.cards.map(c => c.row)
+    const [from, to] = [rows.indexOf(focus), rows.indexOf(row)].sort((a, b) => a - b)
+    for (const r of rows.slice(Math.max(0, from), to + 1)) marked.add(r)
+    show_marks()
+  }
+  function mark_all() {
+    const rows = model.cards.map(c => c.row)
+    const all = rows.every(r => marked.has(r))
+    marked.clear()
+    if (!all) for (const r of rows) marked.add(r)
+    show_marks()
+  }
+  function unmark() { if (marked.size) { marked.clear(); show_marks() } }
+  function show_marks() {
+    for (const [row, node] of nodes) {
+      node.classList.toggle('marked', marked.has(row))
+      node.querySelector('.mark')?.setAttribute('aria-pressed', String(marked.has(row)))
+    }
+    root.classList.toggle('marking', marked.size > 0)
+    draw_hints()
+    if (marked.size) say(`${marked.size} marked`)
   }
 
   // --- why: the labels that speak for and against the sound in focus ------------------------------
@@ -143,8 +142,7 @@ export function render({model, view, el}) {
     why_of = row
     send('why', {row})
   }
-  function close_why() { why.hidden = true; why_of = null; proofs.clear() }
-  const weighed = x => x < 0.01 ? Number(x.toPrecision(1)).toString().replace(/^0/, '') : score(x)
+  function close_why() { why.hidden = true; why_of = null; proofs = new Map() }
   // Never over the card that it speaks of.
   function place_why() {
     const card = nodes.get(why_of)?.getBoundingClientRect(), room = page.getBoundingClientRect()
@@ -152,74 +150,78 @@ export function render({model, view, el}) {
   }
   function show_why(message) {
     if (message.row !== why_of) return
-    proofs.clear()
-    const most = Math.max(1e-9, ...message.proofs.map(p => Math.abs(p.weight ?? 0)))
-    for (const p of message.proofs) {
-      const against = p.weight !== null && p.weight < 0
-      proofs.set(p.row, h('button', {class: against ? 'proof against' : 'proof', title: full(p), onclick: () => play(p.row),
-        'aria-label': `${against ? 'against' : 'for'}: ${where(p)} ${p.time || p.at}`},
-        h('div', {class: 'spectrogram waiting'}, head()),
-        h('span', {class: 'line'}, h('b', {}, where(p))), h('span', {class: 'line quiet'}, h('span', {}, p.label)),
-        h('span', {class: 'line'}, h('span', {class: 'quiet'}, p.time ? p.time.slice(0, 5) : p.at),
-          h('span', {class: 'weight'}, p.weight === null ? '' : `${against ? '−' : '+'}${weighed(Math.abs(p.weight))}`)),
-        h('div', {class: 'meter'}, h('i', {style: {width: `${Math.abs(p.weight ?? most) / most * 100}%`}}))))
-    }
-    why.replaceChildren(h('header', {}, h('h2', {}, 'Why?'), h('small', {}, message.sentence),
+    proofs = proofNodes(message, play)
+    const c = model.cards.find(other => other.row === why_of)
+    why.replaceChildren(h('header', {}, h('h2', {}, 'Why?'),
+      h('small', {}, whyWords(model.target, c?.score, model.threshold), message.sentence),
+      h('button', {class: 'bare', 'aria-label': 'Closer look', title: 'Closer look (Enter)', onclick: () => look_closer(why_of)}, icon('reset', 13)),
       h('button', {class: 'bare', 'aria-label': 'Close', title: 'Close (w)', onclick: close_why}, icon('close', 12))),
-      h('div', {class: 'proofs'}, [...proofs.values()]))
+      h('div', {class: 'proofs'}, [...proofs.values()]),
+      proofs.size ? h('p', {class: 'quiet'}, h('kbd', {}, '1'), '–', h('kbd', {}, proofs.size), ' play them, ', h('kbd', {}, 'space'), ' the sound itself') : null)
     why.hidden = false
     place_why()
     for (const row of proofs.keys()) show_picture(row)
     ask_pictures()
   }
+  const look_closer = row => { player.stop(); send('closer', {row}) }
 
   // --- cards and rows ----------------------------------------------------------------------
-  const where = c => c.site || c.recording.split('/').pop()
-  const full = c => [c.recording, `at ${c.at}`, c.iso].filter(Boolean).join('\n')
-  const judge_button = (c, says, name, sign_name) => h('button', {class: `judge ${name}`, 'data-says': says,
-    'aria-label': name, title: model.refusals.annotator || name, disabled: Boolean(model.refusals.annotator), 'aria-pressed': String(c.judgement === says),
-    onclick: event => { event.stopPropagation(); set_focus(c.row, {scroll: false}); judge(c.row, says, false) }}, icon(sign_name, 13))
-  const judges = c => [judge_button(c, 'positive', 'yes', 'yes'), judge_button(c, 'negative', 'no', 'no'),
-    judge_button(c, 'unsure', 'unsure', 'unsure')]
+  const judge_button = (c, says, name) => h('button', {class: `judge ${name}`, 'data-says': says,
+    'aria-label': name, title: model.refusals.annotator || `${name} (${name[0]})`, disabled: Boolean(model.refusals.annotator), 'aria-pressed': String(c.judgement === says),
+    onclick: event => { event.stopPropagation(); set_focus(c.row, {scroll: false}); judge(c.row, says, false) }}, icon(name, 13))
+  const judges = c => Object.entries(SAID).map(([says, name]) => judge_button(c, says, name))
+  const on_picture = (c, name, label, key, act, ...content) => h('button', {class: `on ${name}`, 'aria-label': label, title: `${label} (${key})`,
+    onclick: event => { event.stopPropagation(); if (name !== 'mark') set_focus(c.row, {scroll: false}); act(c.row) }}, content)
   const play_button = c => h('button', {class: 'play', 'aria-label': 'Play',
     onclick: event => { event.stopPropagation(); set_focus(c.row, {scroll: false}); play(c.row) }}, icon('play'))
-  const like_button = c => h('button', {class: 'like', 'aria-label': 'More like this', title: 'more like this (m)',
-    onclick: event => { event.stopPropagation(); send('like', {row: c.row}) }}, icon('like', 13))
-
-  const why_button = c => h('button', {class: 'like ask', 'aria-label': 'Why this score?', title: 'why this score? (w)',
-    onclick: event => { event.stopPropagation(); set_focus(c.row, {scroll: false}); ask_why(c.row) }}, 'why?')
+  function pressed(event, row) {
+    if (event.shiftKey) { event.preventDefault(); mark_to(row); return false }
+    set_focus(row, {scroll: false})
+    return true
+  }
 
   function card(c) {
-    const node = h('article', {class: 'sound', 'data-row': c.row, tabindex: -1,
-      onclick: () => set_focus(c.row, {scroll: false}), ondblclick: () => play(c.row)},
-      h('div', {class: 'spectrogram waiting', onclick: () => { set_focus(c.row, {scroll: false}); play(c.row) }}, head()),
-      why_button(c), like_button(c), h('div', {class: 'words'}), h('div', {class: 'reason'}), h('div', {class: 'meter'}, h('i')),
+    return h('article', {class: 'sound', 'data-row': c.row, tabindex: -1,
+      onclick: event => pressed(event, c.row), ondblclick: () => look_closer(c.row)},
+      h('div', {class: 'seen'},
+        h('div', {class: 'spectrogram waiting', onclick: event => { event.stopPropagation(); if (pressed(event, c.row)) play(c.row) }}, playhead()),
+        h('div', {class: 'ons'}, h('i'),
+        on_picture(c, 'ask', 'Why this score?', 'w', ask_why, 'why?'),
+        on_picture(c, 'like', 'More like this', 'm', row => send('like', {row}), icon('like', 13)),
+        on_picture(c, 'near', 'Closer look', 'Enter', look_closer, icon('reset', 12)),
+          on_picture(c, 'mark', 'Mark', 'x', row => mark(row), icon('yes', 12))),
+        h('div', {class: 'chip'})),
+      h('div', {class: 'words'}), h('div', {class: 'reason'}), h('div', {class: 'meter'}, h('i')),
       h('div', {class: 'buttons'}, judges(c), play_button(c)))
-    return node
+  }
+  function label(c) {
+    return [`${c.n} of ${count(model.total)}`, whereOf(c), [c.day, c.time || `at ${c.at}`].filter(Boolean).join(', '),
+      c.score === null ? '' : `score ${tiny(c.score)}`, c.judgement ? SAID[c.judgement] : 'not judged', c.reason].filter(Boolean).join('; ')
   }
   function fill(node, c) {
-    node.setAttribute('aria-label', [where(c), c.time, c.score === null ? '' : `score ${score(c.score)}`].join(' '))
+    node.setAttribute('aria-label', label(c))
     const words = node.querySelector('.words')
-    words.title = full(c)
-    words.replaceChildren(h('b', {}, where(c)), h('span', {class: 'quiet time'}, c.time ? c.time.slice(0, 5) : c.at),
+    words.title = fullOf(c)
+    words.replaceChildren(h('b', {}, whereOf(c)), h('span', {class: 'quiet time'}, c.time ? c.time.slice(0, 5) : c.at),
       c.score === null ? '' : h('span', {class: 'score'}, tiny(c.score)))
     const reason = node.querySelector('.reason')
     reason.textContent = c.reason
     reason.hidden = !c.reason
-    node.querySelector('.ask').hidden = !model.target || c.score === null
+    node.querySelector('.ask').hidden = !model.target || c.score === null || model.place === 'similar'
     const meter = node.querySelector('.meter')
     meter.classList.toggle('none', c.score === null)
     meter.firstChild.style.width = `${Math.max(0, Math.min(1, c.score ?? 0)) * 100}%`
-    mark(node, c.judgement)
+    show_judgement(node, c.judgement)
   }
   function table_row(c) {
-    const node = h('tr', {'data-row': c.row, class: 'sound', tabindex: -1, onclick: () => set_focus(c.row, {scroll: false}),
-      ondblclick: () => play(c.row)},
+    const node = h('tr', {'data-row': c.row, class: 'sound', tabindex: -1, 'aria-label': label(c),
+      onclick: event => pressed(event, c.row), ondblclick: () => look_closer(c.row)},
       h('td', {class: 'n'}, count(c.n)), h('td', {}, play_button(c)),
       h('td', {class: 'num'}, c.score === null ? '' : tiny(c.score)),
       h('td', {}, c.site), h('td', {class: 'num'}, [c.day, c.time].filter(Boolean).join(' ')),
-      h('td', {class: 'rec', title: full(c)}, h('span', {}, c.reason || c.recording)), h('td', {class: 'num'}, c.at),
+      h('td', {class: 'rec', title: fullOf(c)}, h('span', {}, c.reason || c.recording)), h('td', {class: 'num'}, c.at),
       h('td', {class: 'acts'}, judges(c)))
+    show_judgement(node, c.judgement)
     return node
   }
 
@@ -239,37 +241,33 @@ export function render({model, view, el}) {
     }[model.place] ?? []
     title.replaceChildren(...words.map(w => typeof w === 'string' ? h('span', {}, w) : w))
     root.style.setProperty('--mine', t ? `var(--class-${t.style % 8})` : 'var(--accent)')
-    const preset = h('button', {class: 'bare', 'aria-haspopup': 'menu', title: 'Spectrogram settings', onclick: () => menu(preset,
-      model.presets.map(p => ({label: p.value, note: p.note, value: p.value, chosen: p.value === model.preset})),
-      value => send('preset', {preset: value}))}, model.preset, icon('down', 12))
     const table = model.look === 'table'
-    tools.replaceChildren(preset, h('button', {class: 'bare look', title: table ? 'Cards (t)' : 'Table (t)',
-      'aria-label': table ? 'Show cards' : 'Show table', onclick: () => send('look', {look: table ? 'cards' : 'table'})},
+    tools.replaceChildren(h('button', {class: 'bare preset', 'aria-haspopup': 'dialog', 'aria-expanded': String(!how.hidden),
+      title: 'How sounds are drawn and played (s)', onclick: () => show_how()},
+      model.listening.preset + (model.changed ? ' *' : ''), icon('down', 12)),
+      h('button', {class: 'bare look', title: table ? 'Cards (t)' : 'Table (t)',
+        'aria-label': table ? 'Show cards' : 'Show table', onclick: () => send('look', {look: table ? 'cards' : 'table'})},
       icon(table ? 'grid' : 'table', 15)))
     tabs.replaceChildren(...model.places.map(p => h('button', {role: 'tab', 'aria-selected': String(p.key === model.place),
       'data-place': p.key, onclick: () => send('place', {place: p.key})}, TABS[p.key], p.number ? h('small', {}, count(p.number)) : null)))
   }
-
-  const TEACH = {
-    selection: ['Nothing is selected', 'Draw around some points on the map, or click one. Their sounds appear here.'],
-    ranked: ['No ranking yet', 'Make a class from a few sounds, and every other window is ranked by how much it is like them.'],
-    unsure: ['Nothing unsure', 'Press u on a card that you cannot tell. Come back to it here, or show it to a colleague.'],
-    labelled: ['No labels yet', 'Say yes or no to cards. Each of them is a label, kept with your name and the time.'],
-    borderline: ['Nothing left to suggest', 'Every window that would teach more has been judged.'],
-    study: ['All answered', 'How much there is stands on the left. More answers would not narrow it to less than ±1 %.'],
-    similar: ['Nothing searched yet', 'Press m on a card, or drop a sound file on the search field.'],
+  function nothing() {
+    if (model.left_out) return h('div', {class: 'teach'}, h('b', {}, 'None of them is among'), h('p', {}, model.left_out),
+      h('button', {onclick: () => send('widen')}, 'Look at everything'))
+    const [headline, text] = TEACH[model.place] ?? ['', '']
+    return h('div', {class: 'teach'}, h('b', {}, headline), h('p', {}, text))
   }
   function draw() {
     draw_title()
     const table = model.look === 'table'
+    const active = root.getRootNode().activeElement
+    const held = active && page.contains(active) ? active : null
     const before = new Map([...nodes].map(([row, node]) => [row, node.getBoundingClientRect()]))
     const old = new Map(nodes)
     nodes.clear()
     page.className = table ? 'page table' : 'page'
-    if (!model.cards.length) {
-      const [headline, text] = TEACH[model.place] ?? ['', '']
-      page.replaceChildren(h('div', {class: 'teach'}, h('b', {}, headline), h('p', {}, text)))
-    } else if (table) {
+    if (!model.cards.length) page.replaceChildren(nothing())
+    else if (table) {
       for (const c of model.cards) nodes.set(c.row, table_row(c))
       page.replaceChildren(h('table', {}, h('thead', {}, h('tr', {}, ['', '', 'score', 'site', 'time', model.place === 'borderline' ? 'why' : 'recording', 'at', ''].map((t, i) => h('th', {class: i === 5 ? 'rec' : null}, t)))),
         h('tbody', {}, [...nodes.values()])))
@@ -282,31 +280,25 @@ export function render({model, view, el}) {
       }
       page.replaceChildren(...nodes.values())
       for (const c of model.cards) show_picture(c.row)
-      slide(before)
+      slideCards(nodes, before)
     }
-    if (!nodes.has(playing) && !proofs.has(playing)) stop(); else if (playing !== null) mark_playing(!audio.paused)
+    const sounding = player.playing === null ? null : nodeOf(player.playing)
+    if (sounding) showPlaying(sounding, 'playing'); else player.stop()
     const rows = model.cards.map(c => c.row)
+    for (const row of [...marked]) if (!rows.includes(row)) marked.delete(row)
     const view_now = `${model.place}/${model.target?.name ?? ''}/${model.like}`
     if (view_now !== view_drawn) { view_drawn = view_now; if (nodes.size && focus !== null) land ??= 'first' }
     // Python hears of a focus that follows from the person's own, not of the very first one.
     const was = focus
     if (land) { focus = land === 'first' ? rows[0] : rows.at(-1); land = null }
     if (!rows.includes(focus)) focus = rows[0] ?? null
-    set_focus(focus, {scroll: false, tell: was !== null && focus !== null && focus !== was})
+    // Whoever was on a card or a button of one stays there, as far as it is still there.
+    if (held?.isConnected) held.focus({preventScroll: true})
+    set_focus(focus, {scroll: false, tell: was !== null && focus !== null && focus !== was, take: Boolean(held) && !held.isConnected})
     if (!why.hidden && (!model.target || model.place === 'study' || focus === null)) close_why()
-    if (!table) ask_pictures()
+    ask_pictures()
+    show_marks()
     draw_paging()
-  }
-  // Cards slide to their new place, so that one sees what a judgement did to the order.
-  function slide(before) {
-    if (matchMedia('(prefers-reduced-motion: reduce)').matches) return
-    for (const [row, node] of nodes) {
-      const from = before.get(row)
-      if (!from || !from.width) { node.animate([{opacity: 0}, {opacity: 1}], {duration: 180}); continue }
-      const to = node.getBoundingClientRect()
-      const x = from.left - to.left, y = from.top - to.top
-      if (x || y) node.animate([{transform: `translate(${x}px, ${y}px)`}, {transform: 'none'}], {duration: 240, easing: 'ease-out'})
-    }
   }
   function draw_paging() {
     const shown = model.cards.length
@@ -314,91 +306,93 @@ export function render({model, view, el}) {
     const of = model.place === 'ranked' && model.above !== null
       ? ` · ${count(model.above)} unjudged ≥ ${score(model.threshold)}` : ` of ${count(model.total)}`
     paging.replaceChildren(
-      h('button', {class: 'bare', 'aria-label': 'Previous page', disabled: model.first === 0, onclick: () => turn(model.first - shown)}, icon('left')),
+      h('button', {class: 'bare', 'aria-label': 'Previous page', title: 'Previous page ([)', disabled: model.first === 0, onclick: () => turn(model.first - shown)}, icon('left')),
       h('span', {class: 'range', title: `${many(model.total, 'window')} in all`}, range + of),
-      h('button', {class: 'bare', 'aria-label': 'Next page', disabled: model.first + shown >= model.total, onclick: () => turn(model.first + shown)}, icon('right')))
-    hints.replaceChildren(...[['j', 'k', 'move'], ['space', 'play'], ['y', 'n', 'u', 'judge'], ['z', 'undo']].map(k =>
-      h('span', {}, ...k.slice(0, -1).map(x => h('kbd', {}, x)), k.at(-1))),
-      h('button', {class: 'link', onclick: () => show_help(), tabindex: -1}, h('kbd', {}, '?'), 'keys'))
+      h('button', {class: 'bare', 'aria-label': 'Next page', title: 'Next page (])', disabled: model.first + shown >= model.total, onclick: () => turn(model.first + shown)}, icon('right')))
+  }
+  function draw_hints() {
+    const keys = (...k) => h('span', {'aria-hidden': 'true'}, ...k.slice(0, -1).map(x => h('kbd', {}, x)), k.at(-1))
+    const plain = [keys('j', 'k', 'move'), keys('space', 'play'), keys('y', 'n', 'u', 'judge'), keys('z', 'undo')]
+    const marking = [h('b', {}, `${marked.size} marked`), keys('y', 'n', 'u', ''),
+      h('button', {class: 'link', onclick: mark_all}, marked.size < model.cards.length ? 'all on the page' : 'none')]
+    plain.push(h('button', {class: 'link', 'aria-label': 'Keys', onclick: () => show_help()}, h('kbd', {}, '?'), 'keys'))
+    hints.replaceChildren(...marked.size ? marking : plain)
   }
   function show_help(on = help.hidden) {
     help.hidden = !on
-    if (on) help.replaceChildren(h('h2', {}, 'Keys'), h('dl', {}, KEYS.map(k => [h('dt', {}, k.slice(0, -1).map(x => h('kbd', {}, x))), h('dd', {}, k.at(-1))])),
+    if (!on) return
+    help.replaceChildren(h('h2', {}, 'Keys'), h('dl', {}, KEYS.map(k => [h('dt', {}, k.slice(0, -1).map(x => h('kbd', {}, x))), h('dd', {}, k.at(-1))])),
       h('button', {onclick: () => show_help(false)}, 'Close'))
+    help.querySelector('button').focus()
   }
+  function show_how(on = how.hidden) {
+    how.hidden = !on
+    if (on) {
+      close_why()
+      how.replaceChildren(h('header', {}, h('h2', {}, 'How sounds are drawn and played'),
+        h('button', {class: 'bare', 'aria-label': 'Close', onclick: () => show_how(false)}, icon('close', 12))), settings.node)
+      settings.draw()
+      how.querySelector('[aria-checked="true"]')?.focus()
+    } else tools.querySelector('.preset')?.focus()
+    draw_title()
+  }
+  how.addEventListener('keydown', event => { if (event.key === 'Escape') { show_how(false); event.stopPropagation() } }, true)
 
   // --- room: as many cards as fit, so that a page never scrolls ----------------------------------
   let fits = 0
   function measure() {
-    const width = page.clientWidth, height = page.clientHeight
-    if (!width || !height) return
-    let n
-    if (model.look === 'table') n = Math.floor((height - 30) / 33)
-    else {
-      const columns = Math.max(1, Math.floor((width - 28 + 10) / (128 + 10)))
-      const wide = (width - 28 - (columns - 1) * 10) / columns
-      const tall = wide * 0.68 + 72
-      n = columns * Math.max(1, Math.floor((height - 14 + 10) / (tall + 10)))
-      page.style.setProperty('--columns', columns)
-      page.style.setProperty('--rows', n / columns)
-      page.style.setProperty('--tallest', `${Math.round(wide * 1.02 + 72)}px`)
-    }
-    n = Math.max(1, Math.min(60, n))
-    if (n !== fits) { fits = n; send('per_page', {count: n}) }
+    const n = fitCards(page, model.look === 'table')
+    if (n && n !== fits) { fits = n; send('per_page', {count: n}) }
   }
 
   // --- keys --------------------------------------------------------------------------------
   function on_key(event) {
     const target = event.composedPath()[0]
-    if (event.ctrlKey || event.metaKey || event.altKey) return
+    if (event.ctrlKey || event.metaKey || event.altKey || !el.isConnected || !root.getClientRects().length) return
     if (target instanceof HTMLElement && (/^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName) || target.isContentEditable)) return
     const on_button = target instanceof HTMLElement && target.tagName === 'BUTTON'
+    const number = Number(event.key)
+    const proof = !why.hidden && number > 0 ? [...proofs.keys()][number - 1] : undefined
+    const open = [help, how, why].find(panel => !panel.hidden)
     const act = {
       j: () => move(1), ArrowDown: () => move(1), ArrowRight: () => move(1),
       k: () => move(-1), ArrowUp: () => move(-1), ArrowLeft: () => move(-1),
       ' ': on_button ? null : () => focus !== null && play(focus),
+      Enter: on_button ? null : () => focus !== null && look_closer(focus),
       y: () => focus !== null && judge(focus, 'positive', true),
       n: () => focus !== null && judge(focus, 'negative', true),
       u: () => focus !== null && judge(focus, 'unsure', true),
       z: () => send('undo'),
+      x: () => focus !== null && mark(focus),
+      a: mark_all,
       m: () => focus !== null && send('like', {row: focus}),
       w: () => why.hidden ? focus !== null && ask_why(focus) : close_why(),
+      s: () => show_how(),
       t: () => send('look', {look: model.look === 'table' ? 'cards' : 'table'}),
       '[': () => model.first > 0 && turn(model.first - model.cards.length),
       ']': () => model.first + model.cards.length < model.total && turn(model.first + model.cards.length),
-      '?': () => show_help(), Escape: !help.hidden ? () => show_help(false) : why.hidden ? null : close_why,
-    }[event.key]
+      '?': () => show_help(),
+      Escape: open === help ? () => show_help(false) : open === how ? () => show_how(false) : open ? close_why : marked.size ? unmark : null,
+    }[event.key] ?? (proof === undefined ? null : () => play(proof))
     if (!act) return
     event.preventDefault(); event.stopPropagation()
     act()
   }
-  // On a page of its own the keys work everywhere; in a notebook only within this app, because the
-  // notebook has keys of its own (and must not hear ours).
-  let listens = null
-  function listen() {
-    if (listens) return
-    let top = el
-    while (top.getRootNode() instanceof ShadowRoot) top = top.getRootNode().host
-    listens = model.whole_page ? document : top
-    if (!model.whole_page) { top.setAttribute('data-lm-suppress-shortcuts', 'true'); top.tabIndex = -1 }
-    listens.addEventListener('keydown', on_key)
-  }
-  model.on('remove', () => { listens?.removeEventListener('keydown', on_key); stop(); for (const url of sounds.values()) URL.revokeObjectURL(url) })
+  const keys = listenToKeys(model, el, on_key)
+  model.on('remove', () => { keys.end(); player.end() })
 
   model.on('msg:custom', message => {
     if (message.kind === 'why') show_why(message)
-    if (message.kind === 'sound') keep_sound(message.row, message.data)
-    if (message.kind === 'picture') {
-      pictures.set(`${message.row} ${message.key}`, message)
-      if (pictures.size > 600) pictures.delete(pictures.keys().next().value)
-      show_picture(message.row)
-    }
+    if (message.kind === 'sound') player.heard(`${message.row} ${heardAs(message.key)}`, message)
+    if (message.kind === 'picture') { shelf.keep(message); show_picture(message.row) }
   })
   let queued = false
   const soon = () => { if (!queued) { queued = true; requestAnimationFrame(() => { queued = false; draw() }) } }
-  model.on(['cards', 'first', 'total', 'above', 'threshold', 'places', 'place', 'target', 'like', 'preset', 'theme'], soon)
+  model.on(['cards', 'first', 'total', 'above', 'threshold', 'places', 'place', 'target', 'like', 'left_out', 'key', 'changed', 'refusals'], soon)
+  model.on('listening', () => { player.stop(); settings.draw(); remember(); soon() })
   model.on('look', () => { soon(); requestAnimationFrame(measure) })
-  new ResizeObserver(() => { listen(); measure() }).observe(page)
+  model.on('focused', () => { if (model.focused !== null) requestAnimationFrame(() => requestAnimationFrame(() => set_focus(model.focused, {take: true}))) })
+  new ResizeObserver(() => { keys.begin(); measure() }).observe(page)
   draw()
   return root
 }

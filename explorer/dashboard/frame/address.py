@@ -1,7 +1,8 @@
 """The view in the page's address: a link reopens what was looked at.
 
-In the address stand the run, the screen, the class, the gallery's place, the colours and the
-filter. Whatever is no longer there, or never was, is left out silently: an address is hostile text.
+In the address stand the run, the screen, the class, the gallery's place, the colours, the filter,
+how one listens, and the sound that is looked at closely. Whatever is no longer there, or never was,
+is left out silently: an address is hostile text.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from urllib.parse import parse_qsl, urlencode
 
 import panel as pn
 
+from explorer.audio.listening import Listening
 from explorer.dashboard.frame.desk import Desk
 from explorer.dashboard.state.filtering import EVERYTHING, Filter
 from explorer.dashboard.state.state import COLOURS_BY, PLACES, SCREENS, State
@@ -56,6 +58,10 @@ def query(state: State) -> dict[str, str]:
         kept["place"] = state.place
     if state.colour_by != "class":
         kept["colour"] = state.colour_by
+    if state.listening != Listening():
+        kept["listening"] = state.listening.as_text()
+    if state.closer is not None and state.facts is not None:
+        kept["sound"] = state.facts.place_of(state.closer)
     for name in state.filter.names:
         value = getattr(state.filter, name)
         kept[name] = SEPARATOR.join(value) if isinstance(value, tuple) else value
@@ -86,7 +92,12 @@ def restore(state: State, asked: dict[str, str]) -> None:
     wanted = filter_in(asked)
     sites = tuple(site for site in wanted.sites if site in known)
     recording = wanted.recording if wanted.recording in state.facts.recordings else ""
+    listening = state.listening
+    with contextlib.suppress(ParameterError):
+        listening = Listening.from_text(asked["listening"]) if "listening" in asked else listening
     state.param.update(
+        listening=listening,
+        closer=state.facts.row_at(asked.get("sound", "")),
         filter=wanted.with_(sites=sites, recording=recording),
         screen=asked["screen"] if asked.get("screen") in SCREENS else state.screen,
         colour_by=asked["colour"] if asked.get("colour") in COLOURS_BY else state.colour_by,
@@ -117,4 +128,5 @@ def keep(state: State, desk: Desk) -> None:
         last["query"] = now
         location.search = f"?{urlencode(now)}" if now else ""
 
-    state.param.watch(write, ["screen", "active", "place", "colour_by", "filter"])
+    watched = ["screen", "active", "place", "colour_by", "filter", "listening", "closer"]
+    state.param.watch(write, watched)

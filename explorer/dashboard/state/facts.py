@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -51,6 +52,24 @@ class WindowFacts:
         """Local start time of the window, with its zone."""
         began = self.began[self.recording[row]]
         return None if began is None else began + timedelta(seconds=float(self.start_s[row]))
+
+    def place_of(self, row: int) -> str:
+        """Where a window lies, for an address: ``reef/dawn.wav@12.5``; other runs know it too."""
+        second = f"{self.start_s[row]:.3f}".rstrip("0").rstrip(".")
+        return f"{self.recordings[self.recording[row]]}@{second}"
+
+    def row_at(self, place: str) -> int | None:
+        """The window at a place as `place_of` writes it, or None where there is none."""
+        recording, _, second = place.rpartition("@")
+        if recording not in self.recordings:
+            return None
+        with contextlib.suppress(ValueError):
+            code, at = self.recordings.index(recording), float(second)
+            rows = np.flatnonzero((self.recording == code) & (self.start_s <= at + 1e-3))
+            if len(rows):
+                found = int(rows[np.argmax(self.start_s[rows])])
+                return found if at < self.end_s[found] else None
+        return None
 
     def effort_h(self) -> dict[tuple[int, int], float]:
         """Recorded hours by (day, hour of the day), overlapping windows counted once."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import param
 
+from explorer.audio.listening import Listening
 from explorer.dashboard.state.asking import Asked, Suggested, begin_study, look, many, suggest
 from explorer.dashboard.state.facts import WindowFacts, clock, gather
 from explorer.dashboard.state.filtering import EVERYTHING, Filter
@@ -98,6 +99,10 @@ class State(param.Parameterized):
     )
     selection: Any = param.Array(doc="Selected rows, ascending.")
     focus = param.Integer(default=None, allow_None=True, doc="Row of the card in focus.")
+    closer = param.Integer(default=None, allow_None=True, doc="Row that is looked at closely.")
+    listening: Any = param.ClassSelector(
+        class_=Listening, default=Listening(), doc="How sounds are drawn and played."
+    )
     classes = param.List(doc="SoundClass objects, in order of their first label.")
     active = param.String(default=None, allow_None=True, doc="Name of the class being worked on.")
     learned: Any = param.ClassSelector(class_=Learned, doc="Labels, classes and scores.")
