@@ -38,6 +38,7 @@ export function render({model, view, el}) {
     disabled: !model.searchable, onclick: () => file.click()}, icon('file', 15))
   const search = h('div', {class: 'search'}, icon('search', 15), field, choose, file, list)
   const nav = h('nav', {class: 'screens', 'aria-label': 'Screens'})
+  const short = h('div', {class: 'screens-short'})
   const undo = h('button', {class: 'bare undo', onclick: () => send('undo')}, icon('undo', 15))
   const runs = h('div', {class: 'runs'})
   const busy = h('span', {class: 'busy', 'aria-live': 'polite'})
@@ -48,7 +49,7 @@ export function render({model, view, el}) {
   const toast = h('div', {class: 'toast', role: 'status', hidden: true})
   const root = h('header', {class: 'bar'},
     model.home && h('a', {class: 'home', href: model.home, title: 'All collections', 'aria-label': 'All collections'}, icon('left', 15)),
-    h('h1', {title: `${model.title}\n${model.facts}`}, model.title), nav,
+    h('h1', {title: `${model.title}\n${model.facts}`}, model.title), nav, short,
     search, busy, runs, undo, theme, user, toast)
 
   async function upload(chosen) {
@@ -103,6 +104,10 @@ export function render({model, view, el}) {
     theme.setAttribute('aria-label', dark ? 'Light theme' : 'Dark theme')
     nav.replaceChildren(...model.screens.map(([name, text]) => h('button', {class: 'screen', 'data-screen': name,
       'aria-current': name === model.screen ? 'page' : null, onclick: () => name !== model.screen && send('screen', {name})}, text)))
+    const title = Object.fromEntries(model.screens)[model.screen] ?? ''
+    const button = h('button', {class: 'pill', 'aria-haspopup': 'menu', 'aria-label': `Screen: ${title}`, onclick: () => menu(button,
+      model.screens.map(([name, text]) => ({label: text, value: name, chosen: name === model.screen})), name => send('screen', {name}))}, title, icon('down', 12))
+    short.replaceChildren(button)
     undo.disabled = !model.undo
     undo.title = model.undo ? `Undo: ${model.undo} (z)` : 'Nothing to undo'
     undo.setAttribute('aria-label', undo.title)

@@ -19,6 +19,7 @@ from explorer.dashboard.frame.desk import Desk
 from explorer.dashboard.frame.jobs import ensure_map
 from explorer.dashboard.frame.piece import asset
 from explorer.dashboard.frame.shared import Shared
+from explorer.dashboard.frame.tabs import places
 from explorer.dashboard.state.state import State
 
 FILL: dict[str, Any] = {"sizing_mode": "stretch_both", "margin": 0}
@@ -48,4 +49,4 @@ def make(state: State, desk: Desk, shared: Shared) -> Any:
     )
     middle = pn.Column(where, below, css_classes=["middle"], stylesheets=[style], **FILL)
     sounds = Gallery(state, desk, shared.pictures, **RIGHT, **FILL)
-    return pn.Row(left, middle, sounds, css_classes=["places"], stylesheets=[style], **FILL)
+    return places(state, desk, {"Classes": left, "Map": middle, "Sounds": sounds}, first=1)
