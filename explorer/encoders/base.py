@@ -66,6 +66,23 @@ class ClassifyingEncoder(Encoder, Protocol):
         ...
 
 
+@runtime_checkable
+class HeadedEncoder(Encoder, Protocol):
+    """A classifying encoder whose last layer sees nothing but the embedding.
+
+    So its classes can be had from embeddings that are kept, without the sound.
+    """
+
+    class_names: list[str]
+
+    def head(self, embeddings: Tensor) -> Tensor:
+        """Score embeddings `[batch, dimension]` of `encode`, of any float type, as `logits` would.
+
+        Gives float32 `[batch, n_classes]` on this encoder's device.
+        """
+        ...
+
+
 def window_samples(encoder: Encoder) -> int:
     """Return how many samples one window of this encoder holds."""
     return round(encoder.window_s * encoder.sample_rate)
@@ -89,3 +106,20 @@ def check_windows(windows: Tensor, samples: int, encoder_name: str) -> None:
             f"{encoder_name}: windows are {windows.dtype}, but floats between -1 and 1 are needed. "
             "Divide whole numbers by their full scale first."
         )
+
+
+def check_embeddings(embeddings: Tensor, dimension: int, encoder_name: str) -> None:
+    """Refuse anything that is not a float tensor `[batch, dimension]`.
+
+    Raises
+    ------
+    ParameterError
+        Names the encoder, the shape it was given and the shape it needs.
+    """
+    if embeddings.ndim != 2 or embeddings.shape[1] != dimension:
+        raise ParameterError(
+            f"{encoder_name}: embeddings have shape {list(embeddings.shape)}, but "
+            f"[batch, {dimension}] is needed: what this encoder gives, not scaled or reduced."
+        )
+    if not embeddings.is_floating_point():
+        raise ParameterError(f"{encoder_name}: embeddings are {embeddings.dtype}, not floats.")

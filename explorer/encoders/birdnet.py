@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from explorer.encoders import birdnet_weights as weights
-from explorer.encoders.base import check_windows
+from explorer.encoders.base import check_embeddings, check_windows
 from explorer.encoders.devices import (
     Precision,
     autocast,
@@ -138,8 +138,24 @@ class BirdNetEncoder:
         if isinstance(self._network, LiteRtNetwork):
             return self._network(windows)
         embeddings = self.encode(windows)
+        return embeddings, self.head(embeddings)
+
+    def head(self, embeddings: Tensor) -> Tensor:
+        """Score embeddings `[batch, 1024]`, stored ones too: float32 `[batch, 6522]`."""
+        check_embeddings(embeddings, self.dimension, self.name)
         with torch.no_grad():
-            return embeddings, self._network.classify(embeddings)
+            return self._classify(embeddings.to(self._device, torch.float32))
+
+    @cached_property
+    def _classify(self) -> nn.Module:
+        """The fully connected layer of the classes, also where LiteRT runs the rest."""
+        if isinstance(self._network, BirdNet):
+            return self._network.classify
+        arrays = weights.load_arrays(self._model)
+        layer = nn.Linear(weights.DIMENSION, weights.CLASSES, device="meta")
+        state = {name: torch.from_numpy(arrays[f"classify.{name}"]) for name in ("weight", "bias")}
+        layer.load_state_dict(state, assign=True)
+        return layer
 
 
 class BirdNet(nn.Module):

@@ -20,14 +20,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from explorer.encoders.base import check_windows
-from explorer.encoders.formats.onnx import Port, only
+from explorer.encoders.base import check_embeddings, check_windows
+from explorer.encoders.formats.onnx import Port, between, leads_to, only
 from explorer.encoders.onnx_session import reopen, start
 from explorer.encoders.onnx_spec import OnnxSpec, class_names, fit
 from explorer.encoders.parallel import in_pieces
 from explorer.errors import EncoderError
 
 _AT_ONCE = {"cpu": 4, "cuda": 128}  # on a CPU, larger ones leave the cache
+_HEADS_AT_ONCE = 256
 _NUMBERS = {
     "float16": (torch.float16, np.float16),
     "float32": (torch.float32, np.float32),
@@ -109,13 +110,18 @@ class OnnxEncoder:
         return [torch.cat(rows) for rows in zip(*pieces, strict=True)]
 
     def _run_piece(self, session: Any, piece: Tensor, outputs: dict[Port, int]) -> list[Tensor]:
+        return self._fill(session, self._fit.input, self._spec.normalisation(piece), outputs)
+
+    def _fill(
+        self, session: Any, entry: Port, piece: Tensor, outputs: dict[Port, int]
+    ) -> list[Tensor]:
+        """Run what goes into one input, at most a batch of it; give each output."""
         count = len(piece)
-        piece = self._spec.normalisation(piece)
         if self._fit.batch:  # a file for batches of one size only: silence fills this one up
             piece = functional.pad(piece, (0, 0, 0, self._fit.batch - count))
-        piece = piece.to(_NUMBERS[self._fit.input.kind][0]).contiguous()
+        piece = piece.to(_NUMBERS[entry.kind][0]).contiguous()
         binding = session.io_binding()
-        _bind(binding.bind_input, self._fit.input, piece)
+        _bind(binding.bind_input, entry, piece)
         results = []
         for port, width in outputs.items():
             results.append(piece.new_empty(len(piece), width, dtype=_NUMBERS[port.kind][0]))
@@ -175,9 +181,35 @@ class OnnxClassifier(OnnxEncoder):
         """Give embeddings `[batch, dimension]` and logits `[batch, n_classes]` in one pass."""
         widths = {self._fit.embedding: self.dimension, self._logits: len(self.class_names)}
         embeddings, scores = self._run(self._for_both, windows, widths)
+        return embeddings, self._as_logits(scores)
+
+    def _as_logits(self, scores: Tensor) -> Tensor:
         if self._spec.scores == "probabilities":
             scores = scores.clamp(_CLOSEST, 1 - _CLOSEST).logit()
-        return embeddings, scores * self._spec.slope + self._spec.offset
+        return scores * self._spec.slope + self._spec.offset
+
+
+class OnnxHeaded(OnnxClassifier):
+    """An encoder in an ONNX file whose scores follow from the embedding: so says its graph."""
+
+    @cached_property
+    def _for_head(self) -> Any:
+        part = between(self._model, self._fit.embedding.name, self._logits.name)
+        return reopen(part, self._model, self._device)
+
+    def head(self, embeddings: Tensor) -> Tensor:
+        """Score embeddings `[batch, dimension]`, stored ones too: float32 `[batch, n_classes]`."""
+        check_embeddings(embeddings, self.dimension, self.name)
+        if not len(embeddings):
+            return torch.empty(0, len(self.class_names), device=self._device)
+        session, outputs = self._for_head, {self._logits: len(self.class_names)}
+        pieces = in_pieces(
+            lambda piece: self._fill(session, self._fit.embedding, piece, outputs),
+            embeddings,
+            at_once=self._fit.batch or _HEADS_AT_ONCE,
+            device=self._device,
+        )
+        return self._as_logits(torch.cat([rows for (rows,) in pieces]))
 
 
 def open_encoder(
@@ -191,7 +223,11 @@ def open_encoder(
     """Make an encoder, with its classes where it has some."""
     if spec.logits is None or labels is None:
         return OnnxEncoder(spec, model, device=device, window_s=window_s)
-    return OnnxClassifier(spec, model, labels, device=device, window_s=window_s)
+    ports = fit(spec, model, window_s)
+    assert ports.logits is not None
+    headed = leads_to(model, ports.embedding.name, ports.logits.name)
+    kind = OnnxHeaded if headed else OnnxClassifier
+    return kind(spec, model, labels, device=device, window_s=window_s)
 
 
 def _bind(bind: Callable[..., None], port: Port, tensor: Tensor) -> None:

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from explorer.encoders import perch_weights
-from explorer.encoders.base import check_windows
+from explorer.encoders.base import check_embeddings, check_windows
 from explorer.encoders.devices import (
     Precision,
     autocast,
@@ -154,8 +154,16 @@ class PerchEncoder:
     def encode_with_logits(self, windows: Tensor) -> tuple[Tensor, Tensor]:
         """Give embeddings `[batch, 1280]` and the main head's logits in one pass."""
         embeddings = self.encode(windows)
+        return embeddings, self.head(embeddings)
+
+    def head(self, embeddings: Tensor) -> Tensor:
+        """Score embeddings `[batch, 1280]`, stored ones too, with the main head."""
+        check_embeddings(embeddings, self.dimension, self.name)
         with torch.no_grad():
-            return embeddings, self._network.heads[self._main](embeddings)
+            scored: Tensor = self._network.heads[self._main](
+                embeddings.to(self._device, torch.float32)
+            )
+        return scored
 
     def all_logits(self, windows: Tensor) -> dict[str, Tensor]:
         """Score windows with every head: float32 `[batch, classes]` by name, no sigmoid."""

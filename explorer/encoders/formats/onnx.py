@@ -102,6 +102,62 @@ def only(path: Path, outputs: Collection[str]) -> bytes:
     return b"".join([*around, _varint_bytes(_GRAPH << 3 | 2), _varint_bytes(len(kept)), kept])
 
 
+def leads_to(path: Path, start: str, end: str) -> bool:
+    """Say whether one value, `end`, follows from another, `start`, with nothing else of the input.
+
+    Raises
+    ------
+    EncoderError
+        As `signature`.
+    """
+    return _between(path, start, end) is not None
+
+
+def between(path: Path, start: str, end: str) -> bytes:
+    """Return the part of the file that makes `end` of `start`, an output that becomes its input.
+
+    Raises
+    ------
+    EncoderError
+        As `signature`; or `end` does not follow from `start`.
+    """
+    fields = _between(path, start, end)
+    if fields is None:
+        raise EncoderError(f"{path}: {end} does not follow from {start} alone.")
+    around = [whole for number, whole, _ in _fields(_model(path)) if number != _GRAPH]
+    part = b"".join(fields)
+    return b"".join([*around, _varint_bytes(_GRAPH << 3 | 2), _varint_bytes(len(part)), part])
+
+
+def _between(path: Path, start: str, end: str) -> list[bytes | memoryview] | None:
+    """The graph's fields of that part; None where it needs more than `start`."""
+    try:
+        graph = Message(_model(path), str(path)).blob(_GRAPH)
+        needed = _needed(graph, [end], given=[start])
+        if start not in needed:
+            return None
+        kept: list[bytes | memoryview] = []
+        weights = {
+            Message(inside, "a weight").text(_WEIGHT_NAME)
+            for number, _, inside in _fields(graph)
+            if number == _WEIGHTS
+        }
+        for number, whole, inside in _fields(graph):
+            if number == _INPUTS:  # old files list their weights among the inputs
+                if not needed.difference(weights).isdisjoint(_texts(inside, _NAME)):
+                    return None
+            elif number == _OUTPUTS and _texts(inside, _NAME) == [start]:
+                kept += [_varint_bytes(_INPUTS << 3 | 2), _varint_bytes(len(inside)), inside]
+            elif number == _NODES and start in (made := _texts(inside, _NODE_OUTPUTS)):
+                if not needed.difference([start]).isdisjoint(made):
+                    return None
+            elif number != _VALUES and _stays(number, inside, needed, [end]):
+                kept.append(whole)
+    except (EncoderError, ValueError) as error:
+        raise _foreign(path, str(error)) from error
+    return kept
+
+
 def _model(path: Path) -> memoryview:
     """Map a file into memory, so that only what is read of it is fetched from the disk."""
     if not path.is_file():
@@ -126,12 +182,12 @@ def _port(value: Message) -> Port:
     return Port(value.text(_NAME), _KINDS.get(kind, f"kind {kind}"), shape)
 
 
-def _needed(graph: memoryview, outputs: Collection[str]) -> set[str]:
-    """Names of all values on the way to these outputs, theirs included."""
+def _needed(graph: memoryview, outputs: Collection[str], given: Collection[str] = ()) -> set[str]:
+    """Names of all values on the way to these outputs from those given, both included."""
     needed = set(outputs)
     nodes = [inside for number, _, inside in _fields(graph) if number == _NODES]
     for node in reversed(nodes):  # what is worked out first stands before what needs it
-        made = _texts(node, _NODE_OUTPUTS)
+        made = set(_texts(node, _NODE_OUTPUTS)).difference(given)
         if not needed.isdisjoint(made):
             needed.update(made, _taken(node))
     return needed
