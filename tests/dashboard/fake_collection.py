@@ -39,6 +39,10 @@ class FakeClassifier:
         rows = np.argsort(np.abs(scores - 0.5), kind="stable")[:n]
         return pd.DataFrame({"reason": [f"unsure (score {scores[r]:.2f})" for r in rows]}, rows)
 
+    def curves(self) -> dict[str, Any]:
+        """As Classifier.curves, where nothing is known."""
+        return {}
+
     def quality(self) -> pd.DataFrame:
         """As Classifier.quality: an AUC of .97 where examples are of several recordings."""
         recordings = [self._recordings.get(name, 1) for name in self.classes]

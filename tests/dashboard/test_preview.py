@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from places import place
 
-from explorer.dashboard.explore.classes import ScorePanel
+from explorer.dashboard.explore.score import ScorePanel
 from explorer.dashboard.explore.colouring import colouring, legend
 from explorer.dashboard.explore.preview import Preview
 from explorer.dashboard.frame.desk import Desk

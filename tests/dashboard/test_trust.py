@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from explorer.dashboard.explore.classes import ScorePanel
+from explorer.dashboard.explore.score import ScorePanel
 from explorer.dashboard.frame.desk import Desk
 from explorer.dashboard.state.state import State
 from explorer.dashboard.state.trust import Watch, measure

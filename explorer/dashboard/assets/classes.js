@@ -40,7 +40,7 @@ export function render({model, view, el}) {
     const open = h('button', {class: 'open', 'aria-pressed': String(active), title: c.name,
       onclick: () => send('activate', {name: c.name}), ondblclick: () => model.refusals.annotator || rename(item, c)},
       sign(c.shape, c.style, 15), h('span', {class: 'name'}, c.name),
-      h('span', {class: 'number'}, count(c.found)))
+      h('span', {class: 'number', title: c.kept === null ? null : 'kept by the filter, of all'}, c.kept === null ? count(c.found) : `${count(c.kept)} of ${count(c.found)}`))
     const lines = h('div', {class: 'lines'}, h('small', {}, example_line(c)),
       h('small', {}, c.found === null ? 'needs a yes to count' : `at or above ${score(c.threshold)}`))
     item.append(open, lines)

@@ -7,8 +7,11 @@ export function render({model, view, el}) {
     'aria-valuemin': 0, 'aria-valuemax': 1})
   const empty = h('p', {class: 'empty'}, 'How sure each window is, once a class has an example.')
   const trust = h('small', {class: 'trust'})
+  const check = h('button', {class: 'link', title: 'How far can it be trusted, and what next?', onclick: () => send('check')}, 'check')
+  const leave = h('button', {class: 'link', title: 'Back to your classes', onclick: () => send('leave')}, 'close')
+  const foot = h('div', {class: 'foot'}, trust, check, leave)
   const root = h('section', {class: 'card panel', 'aria-label': 'Score'},
-    h('header', {}, h('h2', {}, 'Score'), says), plot, trust, empty)
+    h('header', {}, h('h2', {}, 'Score'), says), plot, foot, empty)
   let held = null
 
   const threshold = () => held ?? model.threshold
@@ -26,11 +29,15 @@ export function render({model, view, el}) {
     plot.style.display = has ? '' : 'none'
     empty.hidden = has
     // Its line is kept while it is not known, so that the histogram does not jump.
-    trust.hidden = !has
+    foot.hidden = !has
+    check.hidden = model.visiting
+    leave.hidden = !model.visiting
     trust.textContent = model.trust?.text ?? '\u00a0'
     trust.title = model.trust?.note ?? ''
     trust.classList.toggle('outdated', Boolean(model.trust?.outdated))
-    says.textContent = has ? `${held === null ? '' : '≈ '}${many(found(), 'window')} at or above ${score(threshold())}` : ''
+    const all = model.of === null || held !== null ? '' : ` of ${count(model.of)}`
+    says.textContent = has ? `${held === null ? '' : '≈ '}${all ? `${count(found())}${all} windows` : many(found(), 'window')} at or above ${score(threshold())}${model.of === null ? '' : ', as filtered'}` : ''
+    says.title = says.textContent
     if (!has) return
     const width = plot.clientWidth || 260, height = plot.clientHeight || 110
     const base = height - 17, top = 14, bins = model.counts.length
@@ -81,7 +88,7 @@ export function render({model, view, el}) {
   })
   let asked = false
   const soon = () => { if (!asked) { asked = true; requestAnimationFrame(() => { asked = false; draw() }) } }
-  model.on(['counts', 'threshold', 'found', 'yes', 'no', 'style', 'trust'], soon)
+  model.on(['counts', 'threshold', 'found', 'yes', 'no', 'style', 'trust', 'of', 'visiting'], soon)
   new ResizeObserver(soon).observe(plot)
   draw()
   return root

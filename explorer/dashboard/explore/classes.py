@@ -1,12 +1,10 @@
-"""Left and below: the classes, what to do next, and how sure the scores are."""
+"""Left: the classes, what to do next, and the way out of the program for results."""
 
 from __future__ import annotations
 
 import base64
-from dataclasses import replace
 from typing import Any, ClassVar
 
-import numpy as np
 import param
 
 from explorer.dashboard.explore.export import Export, export
@@ -15,8 +13,6 @@ from explorer.dashboard.frame.palette import class_shape
 from explorer.dashboard.frame.piece import Piece, asset
 from explorer.dashboard.state.asking import Asked
 from explorer.dashboard.state.state import MOST_EXAMPLES_AT_ONCE, State
-
-BINS = 48
 
 
 class ClassesPanel(Piece):
@@ -95,6 +91,7 @@ class ClassesPanel(Piece):
                     "negatives": len(c.negatives),
                     "unsure": len(c.unsure),
                     "found": c.found,
+                    "kept": c.kept,
                     "threshold": c.threshold,
                 }
                 for c in state.classes
@@ -106,78 +103,6 @@ class ClassesPanel(Piece):
             advice=advice(state),
             borderline=state.scores is not None,
             study=_study_words(state.asked) if _is_of_active(state) else None,
-        )
-
-
-class ScorePanel(Piece):
-    """How sure: the scores of the active class as a histogram, with its threshold."""
-
-    _esm = asset("dom.js", "score.js")
-    _stylesheets: ClassVar[list[str]] = [asset("base.css", "score.css")]
-
-    counts = param.List()
-    threshold = param.Number(default=0.5)
-    found = param.Integer()
-    yes = param.List(doc="Scores of the examples.")
-    no = param.List(doc="Scores of what is not the class.")
-    style = param.Integer()
-    trust = param.Dict(
-        default=None,
-        allow_None=True,
-        doc="How well it is found: text, note, and whether labels changed since.",
-    )
-
-    def __init__(self, state: State, desk: Desk, **params: Any) -> None:
-        super().__init__(state, desk, **params)
-        state.param.watch(self._update, ["classes", "active", "learned", "visiting"])
-        state.param.watch(self._tell_trust, ["active", "learned", "trust", "visiting"])
-        self._update()
-
-    def do_threshold(self, value: float) -> None:
-        """Count windows from another score on."""
-        visiting = self.state.visiting
-        if visiting is None:
-            self.state.set_threshold(float(value))
-        else:
-            threshold = float(np.clip(value, 0.0, 1.0))
-            self.state.visiting = replace(visiting, threshold=threshold)
-
-    def _tell_trust(self, *_: Any) -> None:
-        visiting = self.state.visiting
-        if visiting is not None:  # its own labels are elsewhere
-            self.trust = {"text": visiting.title, "note": visiting.sentence, "outdated": False}
-            return
-        trust = self.state.trust
-        known = trust.by_class.get(self.state.active or "")
-        self.trust = known and {
-            "text": known.text,
-            "note": known.note,
-            "outdated": trust.learned is not self.state.learned,
-        }
-
-    def _update(self, *_: Any) -> None:
-        active, visiting = self.state.active_class, self.state.visiting
-        scores = self.state.scores if visiting is None else visiting.scores
-        if scores is None:
-            self.param.update(counts=[], yes=[], no=[], found=0)
-            return
-        # Not np.histogram: a score of exactly 1 belongs to the last bin, and this is quicker.
-        bins = np.clip((scores * BINS).astype(np.int64), 0, BINS - 1)
-        counts = np.bincount(bins, minlength=BINS).tolist()
-        if visiting is not None:
-            found = int(np.count_nonzero(scores >= visiting.threshold))
-            self.param.update(
-                counts=counts, threshold=visiting.threshold, found=found, yes=[], no=[]
-            )
-            return
-        assert active is not None  # who has scores
-        self.param.update(
-            counts=counts,
-            threshold=active.threshold,
-            found=active.found or 0,
-            yes=[round(float(scores[row]), 4) for row in active.positives[:200]],
-            no=[round(float(scores[row]), 4) for row in active.negatives[:200]],
-            style=active.style,
         )
 
 

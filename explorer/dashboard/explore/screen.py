@@ -10,10 +10,11 @@ from typing import Any
 
 import panel as pn
 
-from explorer.dashboard.explore.classes import ClassesPanel, ScorePanel
+from explorer.dashboard.explore.classes import ClassesPanel
 from explorer.dashboard.explore.gallery import Gallery
 from explorer.dashboard.explore.map import MapView
 from explorer.dashboard.explore.preview import Preview
+from explorer.dashboard.explore.score import ScorePanel
 from explorer.dashboard.explore.when import WhenPanel
 from explorer.dashboard.frame.desk import Desk
 from explorer.dashboard.frame.jobs import ensure_map

@@ -7,13 +7,17 @@ a class has no study yet.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from explorer.collection.study_report import percent
+from explorer.dashboard.state.filtering import Filter
 from explorer.dashboard.state.learning import Learned, Rows
 
 if TYPE_CHECKING:
+    from explorer.classify.density import Estimate
     from explorer.collection.collection import Collection
     from explorer.collection.study import Study
 
@@ -22,6 +26,32 @@ NEXT_AT_ONCE = 24
 
 WITHIN = 0.01
 """A study is done when the share of windows is known to ± this."""
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What a study is kept to: sites by name, first and last day; None for all."""
+
+    sites: tuple[str, ...] | None = None
+    since: str | None = None
+    until: str | None = None
+
+    @classmethod
+    def of(cls, kept: Filter | Study) -> Scope:
+        """What of a filter a study can be kept to; or what a study was kept to."""
+        since, until = (None if day is None else str(day) for day in (kept.since, kept.until))
+        return cls(tuple(sorted(kept.sites)) if kept.sites else None, since, until)
+
+    def words(self) -> str:
+        """The scope in half a sentence."""
+        return Filter(
+            sites=self.sites or (),
+            since=None if self.since is None else date.fromisoformat(self.since),
+            until=None if self.until is None else date.fromisoformat(self.until),
+        ).words()
+
+
+EVERYWHERE = Scope()
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +69,8 @@ class Asked:
 
     ``rows`` are the windows to listen to now; ``share`` of the answers is there, from 0 to 1;
     ``progress`` and ``result`` say it in words, the result once the first answers are complete.
+    ``estimate`` is that result; ``within`` is to how much it shall be known, and ``more`` how many
+    answers that takes still.
     """
 
     study: Study
@@ -47,6 +79,10 @@ class Asked:
     progress: str
     result: str = ""
     note: str = field(default="", compare=False)
+    within: float = WITHIN
+    answered: int = 0
+    more: int = 0
+    estimate: Estimate | None = None
 
     @property
     def class_(self) -> str:
@@ -63,39 +99,82 @@ def suggest(learned: Learned, name: str, n: int = NEXT_AT_ONCE) -> Suggested:
     return Suggested(name, rows, dict(zip(rows.tolist(), reasons, strict=True)))
 
 
-def begin_study(collection: Collection, learned: Learned, name: str) -> Study:
-    """The latest study of a class on the classifier's run, or else a new one."""
+def begin_study(
+    collection: Collection,
+    learned: Learned,
+    name: str,
+    scope: Scope = EVERYWHERE,
+    *,
+    study: str | None = None,
+    per_bin: int | None = None,
+    anew: bool = False,
+) -> Study:
+    """The latest study of a class within a scope, or else a new one.
+
+    Parameters
+    ----------
+    study
+        Name of one to go on with, whatever its scope.
+    per_bin
+        Windows of each level of score to answer first, where it is begun.
+    anew
+        Begin another one although there is one.
+    """
+    if study is not None:
+        return collection.study(study)
+    for known in [] if anew else studies_of(collection, learned, name)[::-1]:
+        if Scope.of(known) == scope:
+            return known
+    made: Study = learned.classifier.study(
+        name,
+        sites=scope.sites,
+        since=scope.since,
+        until=scope.until,
+        **({} if per_bin is None else {"per_bin": int(per_bin)}),
+    )
+    return made
+
+
+def studies_of(collection: Collection, learned: Learned, name: str) -> list[Study]:
+    """The studies of a class on the classifier's run, oldest first."""
     known = collection.studies
     own = known[(known["class"] == name) & (known["run"] == learned.classifier.run)]
-    if len(own):
-        return collection.study(str(own.sort_values("created_at")["name"].iloc[-1]))
-    study: Study = learned.classifier.study(name)
-    return study
+    return [collection.study(str(each)) for each in own.sort_values("created_at")["name"]]
 
 
-def look(study: Study, showing: Any = ()) -> Asked:
-    """How far a study is; the windows on show stay until all of them are answered."""
+def look(study: Study, showing: Any = (), within: float = WITHIN) -> Asked:
+    """How far a study is; the windows on show stay until all of them are answered.
+
+    Parameters
+    ----------
+    showing
+        Windows on show.
+    within
+        To how much the share shall be known, once the first answers are complete.
+    """
     answered = study.judged().index
     progress = study.progress
     done = progress.planned - progress.to_label
     counted = f"{done:,} of {progress.planned:,} windows answered"
+    known: dict[str, Any] = {"within": within, "answered": progress.answered}
     shown = np.asarray(showing, dtype=np.int64)
     stays = bool(len(shown)) and not np.isin(shown, answered).all()
     if progress.to_label:
         rows = shown if stays else _next(study)
-        return Asked(study, rows, done / max(1, progress.planned), counted)
+        return Asked(
+            study, rows, done / max(1, progress.planned), counted, more=progress.to_label, **known
+        )
     estimate = study.density()
     if np.isnan(estimate.value):
-        return Asked(study, shown[:0], 1.0, counted, estimate.message)
-    more = study.labels_needed(WITHIN)
-    rows = shown if stays else _next(study, WITHIN)
+        return Asked(study, shown[:0], 1.0, counted, estimate.message, **known)
+    more = study.labels_needed(within)
+    rows = shown if stays else _next(study, within)
     whole = progress.answered + more.total
+    told = f"±{100 * within:g}\N{NO-BREAK SPACE}%"
     if more.total:
-        counted = (
-            f"{many(progress.answered)} answered; {more.total:,} more reach ±1\N{NO-BREAK SPACE}%"
-        )
+        counted = f"{many(progress.answered)} answered; {more.total:,} more reach {told}"
     else:
-        counted = f"{many(progress.answered)} answered: known to ±1\N{NO-BREAK SPACE}%"
+        counted = f"{many(progress.answered)} answered: known to {told}"
     return Asked(
         study,
         rows,
@@ -104,26 +183,13 @@ def look(study: Study, showing: Any = ()) -> Asked:
         f"In {percent(estimate.value)} % of windows, between {percent(estimate.low)} and "
         f"{percent(estimate.high)}\N{NO-BREAK SPACE}%",
         estimate.message,
+        **known | {"more": more.total, "estimate": estimate},
     )
 
 
 def _next(study: Study, plus_minus: float | None = None) -> Rows:
     found = study.to_label(NEXT_AT_ONCE, plus_minus=plus_minus)
     return found.index.to_numpy(dtype=np.int64)
-
-
-def percent(share: float) -> str:
-    """A share of windows in percent, as precise as it is worth.
-
-    Examples
-    --------
-    >>> percent(0.0312), percent(0.0004), percent(0.41)
-    ('3.1', '0.04', '41')
-    """
-    value = 100 * share
-    if value == 0 or value >= 10:
-        return f"{value:.0f}"
-    return f"{value:.1f}" if value >= 0.1 else f"{value:.2g}"
 
 
 def many(count: int) -> str:

@@ -17,7 +17,10 @@ LONGEST_NAME = 60
 
 @dataclass(frozen=True)
 class SoundClass:
-    """A class as the screen shows it; ``found`` is None until it has a positive example."""
+    """A class as the screen shows it; ``found`` is None until it has a positive example.
+
+    ``kept`` is how many of those found the filter keeps; None where there is no filter.
+    """
 
     name: str
     style: int
@@ -26,6 +29,7 @@ class SoundClass:
     unsure: tuple[int, ...]
     found: int | None
     threshold: float
+    kept: int | None = None
 
 
 @dataclass(frozen=True)
@@ -84,15 +88,23 @@ def clean_name(name: str) -> str:
 
 
 def sound_classes(
-    learned: Learned, styles: Mapping[str, int], thresholds: Mapping[str, float]
+    learned: Learned,
+    styles: Mapping[str, int],
+    thresholds: Mapping[str, float],
+    kept: Any = None,
 ) -> list[SoundClass]:
-    """The classes that the labels speak of, in the order in which they were first labelled."""
+    """The classes that the labels speak of, in the order in which they were first labelled.
+
+    ``kept`` says which windows the filter keeps, bool [n_windows]; None for all.
+    """
     made = []
     for name, said in learned.judgements.items():
-        found = None
+        found = found_kept = None
         if learned.scores is not None and name in learned.classes:
             column = learned.scores[:, learned.classes.index(name)]
-            found = int(np.count_nonzero(column >= thresholds[name]))
+            above = column >= thresholds[name]
+            found = int(np.count_nonzero(above))
+            found_kept = None if kept is None else int(np.count_nonzero(above & kept))
         by = {
             kind: tuple(row for row, judgement in said.items() if judgement == kind)
             for kind in ("positive", "negative", "unsure")
@@ -106,6 +118,7 @@ def sound_classes(
                 by["unsure"],
                 found,
                 thresholds[name],
+                found_kept,
             )
         )
     return made

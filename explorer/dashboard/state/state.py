@@ -16,7 +16,17 @@ import numpy as np
 import param
 
 from explorer.audio.listening import Listening
-from explorer.dashboard.state.asking import Asked, Suggested, begin_study, look, many, suggest
+from explorer.dashboard.state.asking import (
+    WITHIN,
+    Asked,
+    Scope,
+    Suggested,
+    begin_study,
+    look,
+    many,
+    suggest,
+)
+from explorer.dashboard.state.doubting import confirm
 from explorer.dashboard.state.facts import WindowFacts, clock, gather
 from explorer.dashboard.state.filtering import EVERYTHING, Filter
 from explorer.dashboard.state.layers import CLUSTER, SPECIES, TRUST
@@ -338,14 +348,19 @@ class State(param.Parameterized):
             "Looking for what would teach most",
         )
 
-    def count(self) -> None:
-        """Begin or reopen the study of the active class, and show the windows it asks about."""
+    def count(self, *, within: float = WITHIN, **begin: Any) -> None:
+        """Begin or reopen the study of the active class, and show the windows it asks about.
+
+        A study is kept to the sites and days that are looked at. ``within`` is to how much the
+        share shall be known; for the rest see `begin_study`.
+        """
         learned, name = self.learned, self.active
         self.must("annotator", "counting")
         if name is None or name not in learned.classes:
             raise ParameterError("give the class an example first: a study draws by its scores")
+        scope = Scope.of(self.filter)
         self.background(
-            lambda: look(begin_study(self.collection, learned, name)),
+            lambda: look(begin_study(self.collection, learned, name, scope, **begin), (), within),
             lambda found: self._show(found, "study", asked=found),
             "Drawing windows",
         )
@@ -395,6 +410,13 @@ class State(param.Parameterized):
         if not own:
             raise ParameterError(f"{self.user} has no label of {name} there to take back")
         self._remember(Step(f"took back a label of {name}", tuple(self._take_back(own))))
+        self.refresh()
+
+    def confirm(self, row: int, name: str, judgement: Judgement) -> None:
+        """Say once more what is said of a window and a class: it was heard again, and is right."""
+        self.must("annotator", "labelling")
+        events = confirm(self.collection, row, name, judgement, self.user, self.run)
+        self._remember(Step(f"kept a label of {name}", tuple(events)))
         self.refresh()
 
     def rename(self, old: str, new: str) -> None:
@@ -468,6 +490,7 @@ class State(param.Parameterized):
         kept = self.filter.mask(self.facts, self.scores, judged)
         if kept is None or self.kept is None or not np.array_equal(kept, self.kept):
             self.kept = kept
+            self.classes = self._classes_now(self.learned)
 
     def _all_kept(self) -> Rows:
         return np.arange(self.n_windows) if self.kept is None else np.flatnonzero(self.kept)
@@ -493,7 +516,7 @@ class State(param.Parameterized):
             if number == self._looked and found.class_ == self.active:
                 self.asked = found
 
-        self.background(lambda: look(asked.study, asked.rows), apply, "")
+        self.background(lambda: look(asked.study, asked.rows, asked.within), apply, "")
 
     def _apply(self, learned: Learned, **then: Any) -> None:
         classes = self._classes_now(learned)
@@ -544,7 +567,7 @@ class State(param.Parameterized):
     def _classes_now(self, learned: Learned) -> list[SoundClass]:
         for name in learned.judgements:
             self._style(name)
-        return sound_classes(learned, self._styles, self._thresholds_now())
+        return sound_classes(learned, self._styles, self._thresholds_now(), self.kept)
 
     def _facts(self) -> WindowFacts:
         if self.facts is None:

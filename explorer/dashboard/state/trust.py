@@ -7,7 +7,8 @@ judged for a moment, runs in a thread, and is thrown away where the labels have 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from math import isnan
 from threading import Timer
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from explorer.dashboard.state.learning import Learned
 from explorer.errors import ExplorerError
 
 if TYPE_CHECKING:
+    from explorer.collection.curve import Curve, Curves
     from explorer.dashboard.frame.desk import Desk
     from explorer.dashboard.state.state import State
 
@@ -24,28 +26,78 @@ SETTLED_S = 1.0
 
 @dataclass(frozen=True)
 class ClassTrust:
-    """How well one class is found: a few words, and all that is to be said of it."""
+    """How well one class is found: a few words, all that is to be said of it, and the curve."""
 
     text: str
     note: str = ""
+    curve: Curve | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Trust:
-    """How well each class is found, for the labels of ``learned``."""
+    """How well each class is found, for the labels of ``learned``.
+
+    ``curves`` holds those of all classes, with what is mixed up between them; None where recordings
+    could not be left out.
+    """
 
     learned: Learned
     by_class: Mapping[str, ClassTrust] = field(default_factory=dict)
+    curves: Curves | None = None
+
+    def curve(self, name: str | None) -> Curve | None:
+        """The curve of a class, if it is known."""
+        known = self.by_class.get(name or "")
+        return None if known is None else known.curve
 
 
 def measure(learned: Learned) -> Trust:
-    """Leave recordings out in turn; may run in a thread."""
+    """Leave recordings out in turn, once for all that is told of them; may run in a thread."""
+    return Trust(learned, *_found(learned.classifier))
+
+
+def _found(classifier: Any) -> tuple[dict[str, ClassTrust], Curves | None]:
+    """What is told of each class of a classifier, and the curves."""
     try:
-        table = learned.classifier.quality()
+        table, curves = classifier.quality(), classifier.curves()
     except ExplorerError as error:
         told = ClassTrust("Not tested in recordings left out", str(error))
-        return Trust(learned, dict.fromkeys(learned.classes, told))
-    return Trust(learned, {str(row.Index): _in_words(row) for row in table.itertuples()})
+        return dict.fromkeys(classifier.classes, told), None
+    of_class = {str(row.Index): _in_words(row) for row in table.itertuples()}
+    return {name: replace(each, curve=curves.get(name)) for name, each in of_class.items()}, curves
+
+
+def expected(curve: Curve | None, threshold: float) -> dict[str, Any] | None:
+    """Precision and recall at a threshold, from the curve's table: value, low and high of each.
+
+    A value that is not known is None; the whole is None where nothing is known at all.
+    """
+    if curve is None or curve.basis == "nothing":
+        return None
+    table = curve.table
+    row = table.iloc[int((table["threshold"] - threshold).abs().argmin())]
+    told: dict[str, Any] = {"detections": int(row["detections"])}
+    for name in ("precision", "recall"):
+        value, low, high = (float(row[f"{name}{end}"]) for end in ("", "_low", "_high"))
+        told[name] = None if isnan(value) else {"value": value, "low": low, "high": high}
+    return told
+
+
+def between(found: Mapping[str, float]) -> str:
+    """A number with its interval as papers print it: ``.92 (.81–.97)``.
+
+    Examples
+    --------
+    >>> between({"value": 0.92, "low": 0.81, "high": 1.0})
+    '.92 (.81–1.0)'
+    """
+    value, low, high = (figure(found[name]) for name in ("value", "low", "high"))
+    return f"{value} ({low}–{high})"
+
+
+def figure(value: float) -> str:
+    """The way papers print scores: .74."""
+    return "1.0" if value >= 0.995 else f"{value:.2f}".removeprefix("0")
 
 
 def _in_words(row: Any) -> ClassTrust:
@@ -54,15 +106,15 @@ def _in_words(row: Any) -> ClassTrust:
         return ClassTrust("One example: add one from another recording", note)
     if recordings == 1:
         return ClassTrust("Examples are of one recording: add one from another", note)
-    if row.auc != row.auc:  # NaN
+    if isnan(row.auc):
         return ClassTrust("Not tested in recordings left out", note)
-    figure = "1.0" if row.auc >= 0.995 else f"{row.auc:.2f}".removeprefix("0")
+    auc = figure(row.auc)
     meaning = (
-        f"{figure} is the chance that a window with it scores above one without it, in recordings "
+        f"{auc} is the chance that a window with it scores above one without it, in recordings "
         "of which nothing was learnt."
     )
     return ClassTrust(
-        f"AUC {figure} in recordings left out ({recordings})", f"{meaning} {note}".strip()
+        f"AUC {auc} in recordings left out ({recordings})", f"{meaning} {note}".strip()
     )
 
 

@@ -1,7 +1,7 @@
-"""A saved classifier on the map, such as one of another place, before and after adapting to this.
+"""Saved classifiers: on the map, before and after adapting to this place, and how they are saved.
 
-Nothing here writes but `keep`, and that only under a name that is free. Functions that open, adapt
-or score may run in a thread.
+Nothing here writes but `keep` and `save`, and those only under a name that is free. Functions that
+open, adapt or score may run in a thread.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from explorer.errors import ParameterError
 if TYPE_CHECKING:
     from explorer.collection.classifier import Classifier
     from explorer.collection.collection import Collection
+    from explorer.dashboard.state.learning import Learned
+    from explorer.dashboard.state.state import State
 
 THRESHOLD = 0.5
 
@@ -41,6 +43,8 @@ class Visit:
         False where there is evidence against keeping it.
     kept
         Under which name the adapted one is saved; empty where it is not.
+    colour_by
+        How the map was coloured before; see `leave`.
     """
 
     name: str
@@ -52,6 +56,7 @@ class Visit:
     sentence: str = ""
     advised: bool = True
     kept: str = ""
+    colour_by: str = "class"
 
     @property
     def scores(self) -> Any:
@@ -113,6 +118,18 @@ def visit(collection: Collection, run: str | None, name: str) -> Visit:
     )
 
 
+def enter(state: State, found: Visit) -> None:
+    """Show a saved classifier on every view."""
+    before = state.colour_by if state.visiting is None else state.visiting.colour_by
+    state.param.update(visiting=replace(found, colour_by=before), colour_by="score")
+
+
+def leave(state: State) -> None:
+    """Back to one's own classes, and to how the map was coloured."""
+    if state.visiting is not None:
+        state.param.update(visiting=None, colour_by=state.visiting.colour_by)
+
+
 def adapt(before: Visit, report: Callable[[float], None]) -> Visit:
     """Adapt to this place, compare, and score every window; ``report`` hears the share done."""
     after = before.before.adapt(progress=lambda share, _: report(0.6 * share))
@@ -126,7 +143,7 @@ def adapt(before: Visit, report: Callable[[float], None]) -> Visit:
 
 def undo(shown: Visit) -> Visit:
     """The classifier as it was made, without what adapting found."""
-    return Visit(shown.name, shown.before, shown.class_, shown.threshold)
+    return Visit(shown.name, shown.before, shown.class_, shown.threshold, colour_by=shown.colour_by)
 
 
 def keep(shown: Visit, name: str) -> Visit:
@@ -139,9 +156,32 @@ def keep(shown: Visit, name: str) -> Visit:
     """
     if shown.after is None:
         raise ParameterError("adapt it first: as it is, it is saved already")
-    name = name.strip()
-    taken = saved(shown.after.collection)
-    if name.casefold() in {one.casefold() for one in taken}:
-        raise ParameterError(f"there is a classifier {name} already: give this one another name")
+    name = free_name(shown.after.collection, name)
     shown.after.save(name, threshold=shown.threshold)
     return replace(shown, kept=name)
+
+
+def save(learned: Learned, name: str, threshold: float) -> str:
+    """Save the classifier of the labels under a name that no other has; give that name.
+
+    A copy of it is saved, as all sessions share the classifier itself.
+
+    Raises
+    ------
+    ParameterError
+        If there is none yet, or the name is taken or cannot be one.
+    """
+    made = learned.classifier
+    if made is None:
+        raise ParameterError("there is no classifier yet: a class needs an example first")
+    name = free_name(made.collection, name)
+    made.undone.save(name, threshold=threshold)
+    return name
+
+
+def free_name(collection: Collection, name: str) -> str:
+    """A name without spaces around it, refused where a classifier has it already."""
+    name = name.strip()
+    if name.casefold() in {one.casefold() for one in saved(collection)}:
+        raise ParameterError(f"there is a classifier {name} already: give this one another name")
+    return name
