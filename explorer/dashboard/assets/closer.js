@@ -56,6 +56,7 @@ export function render({model, view}) {
       shown_row = null
       return
     }
+    if (!dialog.isConnected) { requestAnimationFrame(draw); return }  // a page that opens with a sound
     const fresh = shown_row !== sound().row
     root.style.setProperty('--mine', model.target ? `var(--class-${model.target.style % 8})` : 'var(--accent)')
     if (!dialog.open) { dialog.querySelector('audio') ?? dialog.append(player.audio); dialog.showModal(); dialog.focus() }
@@ -151,10 +152,12 @@ export function render({model, view}) {
   function draw_judges() {
     const t = model.target, refused = model.refusals.annotator
     fill(judges, 
-      h('span', {class: 'ask'}, t ? [sign(t.shape, t.style, 15), h('b', {}, t.name), '?'] : 'Make a class first, to say yes or no to it.'),
+      h('span', {class: 'ask'}, t ? [sign(t.shape, t.style, 15), h('b', {}, t.name), '?'] : 'What is it?'),
       t ? [['positive', 'yes'], ['negative', 'no'], ['unsure', 'unsure']].map(([says, name]) => h('button', {class: `judge ${name}`, disabled: Boolean(refused),
         title: refused || `${name} (${name[0]})`, 'aria-pressed': String(sound().judgement === says), onclick: () => judge(says)}, icon(name, 14), name)) : '',
-      refused && t ? h('small', {}, refused) : '')
+      t || refused ? '' : h('form', {onsubmit: event => { event.preventDefault(); const name = event.target.querySelector('input').value.trim(); if (name) send('new_class', {name}) }},
+        keepKeys(h('input', {type: 'text', 'aria-label': 'Name of a new class of this sound', placeholder: 'name a class of this sound', maxlength: 60})), h('button', {}, 'Make')),
+      refused ? h('small', {}, refused) : '')
   }
   function judge(judgement) {
     const back = sound().judgement === judgement

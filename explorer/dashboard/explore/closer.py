@@ -20,6 +20,7 @@ from explorer.dashboard.frame.desk import Desk
 from explorer.dashboard.frame.pictures import Pictures, between
 from explorer.dashboard.frame.piece import asset
 from explorer.dashboard.state.facts import clock
+from explorer.dashboard.state.records import clean_name
 from explorer.dashboard.state.state import State
 from explorer.errors import ParameterError
 
@@ -83,6 +84,14 @@ class CloserLook(Listens):
         if row not in self._of_recording():
             raise ParameterError(f"there is no window {row!r} in this recording")
         self._go(int(row))
+
+    def do_new_class(self, name: str) -> None:
+        """Begin a class with this sound as its first example."""
+        if self.state.closer is None:
+            raise ParameterError("no sound is looked at")
+        name = clean_name(name)
+        self.state.judge([self.state.closer], "positive", name)
+        self.state.refresh(active=name)
 
     def do_like(self, row: int) -> None:
         """More like this one: the gallery shows them."""
