@@ -629,9 +629,13 @@ class Collection(Archive):
         """The labels that count now, with who judged and when."""
         return label_log.current(self.catalogue.engine, who=who)
 
-    def label_events(self) -> pd.DataFrame:
-        """The whole log of label events, undone ones too."""
-        return label_log.log(self.catalogue.engine)
+    def label_events(self, *, since: int = 0) -> pd.DataFrame:
+        """The log of label events, undone ones too; all of it, or what came after one of them."""
+        return label_log.log(self.catalogue.engine, since)
+
+    def latest_event(self) -> int:
+        """Number of the latest label event, 0 before the first: changes when anybody labels."""
+        return label_log.latest(self.catalogue.engine)
 
     def label_rows(self, run: str | None = None) -> pd.DataFrame:
         """The labels that count now as windows of a run: row, class, judgement, who, event."""

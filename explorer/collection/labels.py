@@ -104,13 +104,20 @@ def _insert(engine: sa.Engine, events: list[dict[str, Any]]) -> list[int]:
         return [int(event) for event in ids]
 
 
-def log(engine: sa.Engine) -> pd.DataFrame:
-    """Every event, in order: COLUMNS and recording_id and undoes; the index is the event's id."""
+def latest(engine: sa.Engine) -> int:
+    """Number of the latest event; 0 where there is none. A look-up, so it may be asked often."""
+    with engine.connect() as connection:
+        return int(connection.scalar(sa.select(sa.func.max(schema.label_events.c.id))) or 0)
+
+
+def log(engine: sa.Engine, since: int = 0) -> pd.DataFrame:
+    """Every event after ``since``, in order: COLUMNS and recording_id and undoes, by its id."""
     table, names = schema.label_events, schema.recordings
     with engine.connect() as connection:
         rows = connection.execute(
             sa.select(table, names.c.name.label("recording"))
             .join_from(table, names, isouter=True)
+            .where(table.c.id > since)
             .order_by(table.c.id)
         ).mappings()
         frame = pd.DataFrame(

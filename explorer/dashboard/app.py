@@ -24,6 +24,7 @@ from explorer.dashboard.frame.jobs import follow
 from explorer.dashboard.frame.palette import theme_css
 from explorer.dashboard.frame.piece import Piece, asset
 from explorer.dashboard.frame.shared import Shared, shared
+from explorer.dashboard.serving.live import join
 from explorer.dashboard.state.state import SCREENS, State
 from explorer.dashboard.state.trust import Watch
 
@@ -132,6 +133,7 @@ def _fill(
     if pn.state.curdoc is not None:
         desks[pn.state.curdoc] = desk
     follow(state, desk)
+    join(state, desk)
     root.state = state  # for whoever holds the app in a notebook
     body = pn.Column(
         css_classes=["body"], stylesheets=[asset("app.css")], sizing_mode="stretch_both", margin=0

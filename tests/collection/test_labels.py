@@ -118,3 +118,15 @@ def _ranges(recording: str, times: list[tuple[float, float]]):
             "judgement": "positive",
         }
     )
+
+
+def test_the_log_can_be_read_from_an_event_on(reef: Collection) -> None:
+    assert reef.latest_event() == 0
+    reef.label([2, 3], "hum", who="ana")
+    seen = reef.latest_event()
+    event = reef.label([4], "hum", who="ben")[0]
+    later = reef.label_events(since=seen)
+    assert later.index.tolist() == [event] == [reef.latest_event()]
+    assert later["who"].tolist() == ["ben"]
+    reef.undo([event], who="ben")
+    assert reef.latest_event() > event

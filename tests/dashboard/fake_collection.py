@@ -229,6 +229,10 @@ class FakeCollection:
             list(current.values()), columns=["row", "class", "judgement", "who", "event"]
         )
 
+    def latest_event(self) -> int:
+        """As Collection.latest_event."""
+        return len(self._events)
+
     def labels(self, who: str | None = None) -> pd.DataFrame:
         """As Collection.labels."""
         rows = self.label_rows()

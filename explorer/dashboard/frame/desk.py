@@ -51,6 +51,11 @@ class Desk:
             self._held = []
 
     @property
+    def document(self) -> Any:
+        """The served page, or None in a notebook."""
+        return self._document
+
+    @property
     def served(self) -> bool:
         """Whether this is a page of its own, and not a notebook's cell."""
         return self._document is not None

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.collection.labels import Judgement, examples_of
+from explorer.collection.labels import Judgement
+from explorer.dashboard.state.lessons import lesson
 
 if TYPE_CHECKING:
     from explorer.collection.collection import Collection
@@ -27,7 +28,8 @@ class Learned:
     ``judgements`` maps class name → row → judgement, classes in the order in which they were first
     labelled. ``classes`` names the columns of ``scores`` [n_windows, n_classes]; a class without a
     positive example has no column. ``events`` maps (class, row) to the event that says so, where
-    the collection tells it.
+    the collection tells it. ``upto`` is the latest label event that is part of all this. Scores and
+    classifier are shared by all sessions, and never changed.
     """
 
     judgements: Mapping[str, Mapping[int, Judgement]] = field(default_factory=dict)
@@ -35,6 +37,7 @@ class Learned:
     scores: NDArray[np.float32] | None = None
     classifier: Any = None
     events: Mapping[tuple[str, int], int] = field(default_factory=dict)
+    upto: int = 0
 
 
 def learn(collection: Collection, run: str | None, user: str) -> Learned:
@@ -43,7 +46,8 @@ def learn(collection: Collection, run: str | None, user: str) -> Learned:
     Where annotators disagree about a window, the screen shows ``user``'s own judgement; what the
     classifier makes of it is the collection's business.
     """
-    labels = collection.label_rows(run=run)
+    taught = lesson(collection, run)
+    labels = taught.labels
     judgements: dict[str, dict[int, Judgement]] = {}
     events: dict[tuple[str, int], int] = {}
     own_last = labels.assign(own=labels["who"] == user).sort_values("own", kind="stable")
@@ -61,13 +65,8 @@ def learn(collection: Collection, run: str | None, user: str) -> Learned:
         judgements[name][int(row)] = judgement
         if own and event is not None:
             events[name, int(row)] = int(event)
-    # The labels are read once for both: what the screen shows, and what is learnt.
-    examples, negatives = examples_of(labels)
-    if not examples:
-        return Learned(judgements, events=events)
-    classifier = collection.classifier(examples, negatives=negatives, run=run)
-    scores = np.asarray(classifier.scores(), dtype=np.float32)
-    return Learned(judgements, tuple(classifier.classes), scores, classifier, events)
+    classes = () if taught.classifier is None else tuple(taught.classifier.classes)
+    return Learned(judgements, classes, taught.scores, taught.classifier, events, upto=taught.upto)
 
 
 def assign(learned: Learned, thresholds: Mapping[str, float]) -> NDArray[np.int16]:

@@ -130,6 +130,10 @@ class State(param.Parameterized):
     jobs = param.List(doc="Long work under way for this collection: `frame.jobs.Status` objects.")
     busy = param.String(default="", doc="What is being worked on, in words.")
     steps = param.List(doc="What can be undone, oldest first.")
+    here = param.List(doc="Names of the people who have this collection open now.")
+    news: Any = param.ClassSelector(
+        class_=Notice, default=None, allow_None=True, doc="What others did, in a few words."
+    )
     notice: Any = param.ClassSelector(class_=Notice, default=None, allow_None=True)
 
     def __init__(
@@ -157,7 +161,8 @@ class State(param.Parameterized):
         self.background: Runner = at_once
         self._styles: dict[str, int] = {}
         self._thresholds: dict[str, float] = {}
-        self._asked = 0
+        self._asked = self._answered = 0
+        self._moves = False
         self._looked = 0
         self._then: dict[str, Any] = {}
         self.facts: WindowFacts | None = facts
@@ -457,16 +462,34 @@ class State(param.Parameterized):
             self.refresh()
         self.say(f"Undone: {step.said}")
 
+    @property
+    def at_work(self) -> bool:
+        """Whether an answer from the labels is on the way."""
+        return self._asked != self._answered
+
+    def catch_up(self) -> None:
+        """Take in what others labelled, without moving what the person looks at.
+
+        The ranking keeps its order until her own next gesture.
+        """
+        self._learn_anew(moves=False)
+
     def refresh(self, **then: Any) -> None:
         """Learn anew from the labels, then set the parameters given."""
+        self._learn_anew(moves=True, **then)
+
+    def _learn_anew(self, *, moves: bool, **then: Any) -> None:
         self._asked += 1
+        self._moves |= moves
         self._then |= then
         number = self._asked
 
         def apply(learned: Learned) -> None:
             if number == self._asked:  # a later gesture has its own answer on the way
+                self._answered = number
                 then, self._then = self._then, {}
-                self._apply(learned, **then)
+                moves, self._moves = self._moves, False
+                self._apply(learned, moves, **then)
 
         self.background(lambda: learn(self.collection, self.run, self.user), apply, "")
 
@@ -518,15 +541,17 @@ class State(param.Parameterized):
 
         self.background(lambda: look(asked.study, asked.rows, asked.within), apply, "")
 
-    def _apply(self, learned: Learned, **then: Any) -> None:
+    def _apply(self, learned: Learned, moves: bool = True, **then: Any) -> None:
         classes = self._classes_now(learned)
         names = [c.name for c in classes]
         active = then.pop("active", self.active)
-        if active not in names:
+        if active not in names and (moves or active is not None):
             active = names[-1] if names else None
         ranking = _no_rows()
         if learned.scores is not None and active in learned.classes:
-            ranking = rank(learned.scores[:, learned.classes.index(active)])
+            stays = not moves and active == self.active and len(self.ranking)
+            column = learned.scores[:, learned.classes.index(active)]
+            ranking = self.ranking if stays else rank(column)
         place = then.pop("place", self.place)
         if active != self.active and place in ("borderline", "study"):
             place = "ranked"

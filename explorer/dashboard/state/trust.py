@@ -13,6 +13,7 @@ from threading import Timer
 from typing import TYPE_CHECKING, Any
 
 from explorer.dashboard.state.learning import Learned
+from explorer.dashboard.state.lessons import once
 from explorer.errors import ExplorerError
 
 if TYPE_CHECKING:
@@ -157,6 +158,7 @@ class Watch:
 def _kept(learned: Learned) -> Trust | Exception:
     """What `measure` finds, or fails with: whoever waits must hear that it is over."""
     try:
-        return measure(learned)
+        # Kept without what was learnt, which knows the classifier: else neither would be let go.
+        return Trust(learned, *once(learned.classifier, lambda: _found(learned.classifier)))
     except Exception as error:
         return error

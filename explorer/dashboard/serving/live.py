@@ -1,0 +1,195 @@
+"""What others do meanwhile: their labels arrive within seconds, and one sees who is here.
+
+One thread for each open collection asks the catalogue for the number of the latest label event, as
+long as somebody looks on. That is a look-up in an index, so it may be asked often, and it sees
+labels from everywhere: other sessions, a notebook, the command line. What arrives never moves what
+a person is looking at (`State.catch_up`).
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary, ref
+
+from explorer.dashboard.frame.desk import Desk
+from explorer.dashboard.state.records import Notice
+from explorer.dashboard.state.state import State
+
+if TYPE_CHECKING:
+    from explorer.collection.collection import Collection
+
+log = logging.getLogger(__name__)
+
+EVERY_S = 1.5
+PER_SESSION_S = 0.1
+"""With many sessions they are told less often, so that what others do never costs all the time."""
+BREATH_S = 15.0
+"""How long to leave a catalogue alone that cannot be read."""
+NEWS_S = 8.0
+"""News of one moment is told as one, and then forgotten."""
+
+_watchers: WeakKeyDictionary[Any, Watcher] = WeakKeyDictionary()
+_lock = threading.Lock()
+
+
+@dataclass(eq=False)
+class Member:
+    """One session that looks on."""
+
+    state: ref[State]
+    desk: Desk
+    user: str
+    labelled: Counter[str] = field(default_factory=Counter)
+    taken_back: Counter[str] = field(default_factory=Counter)
+    last: float = 0.0
+
+    def hear(self, events: Iterable[Mapping[str, Any]]) -> None:
+        """Take note of what others did."""
+        now = time.monotonic()
+        if now - self.last > NEWS_S:
+            self.labelled.clear()
+            self.taken_back.clear()
+        for event in events:
+            if event["who"] != self.user:
+                undone = event["judgement"] == "undo"
+                (self.taken_back if undone else self.labelled)[event["who"]] += 1
+                self.last = now
+
+    def look(self, latest: int) -> None:
+        """Bring the session up to date, on its own turn."""
+        state = self.state()
+        if state is None or state.learned.upto >= latest or state.at_work:
+            return
+        text = news(self.labelled, self.taken_back)
+        if text and (state.news is None or state.news.text != text):
+            number = 1 if state.news is None else state.news.number + 1
+            state.news = Notice(text, "info", number)
+        state.catch_up()
+
+
+class Watcher:
+    """Looks for new labels of one collection, and knows who has it open."""
+
+    def __init__(self, collection: Collection) -> None:
+        self._collection = ref(collection)
+        self._members: list[Member] = []
+        self._guard = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._latest = 0
+
+    def join(self, state: State, desk: Desk) -> None:
+        """Have a session told until it ends."""
+        member = Member(ref(state), desk, state.user)
+        with self._guard:
+            # Another encoder's screen takes the place of the one before.
+            self._members = [m for m in self._members if not _same_page(m.desk, desk)]
+            self._members.append(member)
+            if self._thread is None:
+                self._latest = state.collection.latest_event()
+                self._thread = threading.Thread(target=self._watch, daemon=True)
+                self._thread.name = "explorer-live"
+                self._thread.start()
+        desk.at_end(partial(self._leave, member))
+        self._tell_who()
+
+    @property
+    def members(self) -> list[Member]:
+        """The sessions that look on now."""
+        with self._guard:
+            self._members = [m for m in self._members if m.state() is not None]
+            return list(self._members)
+
+    def _leave(self, member: Member) -> None:
+        with self._guard:
+            if member in self._members:
+                self._members.remove(member)
+        self._tell_who()
+
+    def _tell_who(self) -> None:
+        members = self.members
+        names = tuple(dict.fromkeys(member.user for member in members))
+        for member in members:
+            state = member.state()
+            if state is not None and tuple(state.here) != names:
+                member.desk.soon(partial(state.param.update, here=list(names)))
+
+    def _watch(self) -> None:
+        pause_s = EVERY_S
+        while True:
+            time.sleep(pause_s)
+            members = self.members
+            collection = self._collection()
+            with self._guard:
+                if not self._members or collection is None:
+                    self._thread = None
+                    return
+            try:
+                self._look(collection, members)
+                pause_s = max(EVERY_S, PER_SESSION_S * len(members))
+            except Exception:
+                log.exception("looking for labels of others in %s", collection.name)
+                pause_s = BREATH_S
+            del collection
+
+    def _look(self, collection: Collection, members: list[Member]) -> None:
+        latest = collection.latest_event()
+        if latest > self._latest:
+            events = collection.label_events(since=self._latest)
+            heard = events[["who", "judgement"]].to_dict(orient="records")
+            self._latest = latest
+            for member in members:
+                member.hear(heard)
+        for member in members:
+            state = member.state()
+            if state is not None and state.learned.upto < latest:
+                member.desk.soon(member.look, latest)
+
+
+def watcher(collection: Collection) -> Watcher:
+    """The watcher of a collection, the same for all sessions of this server."""
+    with _lock:
+        return _watchers.setdefault(collection, Watcher(collection))
+
+
+def join(state: State, desk: Desk) -> None:
+    """Have a session told what others do, and the others that it is here."""
+    if desk.attached:
+        watcher(state.collection).join(state, desk)
+
+
+def news(labelled: Mapping[str, int], taken_back: Mapping[str, int]) -> str:
+    """What others did, in a few words.
+
+    Examples
+    --------
+    >>> news({"ben": 3}, {})
+    'ben labelled 3 windows'
+    >>> news({"ben": 3, "carl": 1}, {"ben": 1})
+    'ben and carl labelled 4 windows, ben took 1 label back'
+    """
+    parts = []
+    if labelled:
+        n = sum(labelled.values())
+        parts.append(f"{_names(labelled)} labelled {n:,} window{'s' * (n != 1)}")
+    if taken_back:
+        n = sum(taken_back.values())
+        parts.append(f"{_names(taken_back)} took {n:,} label{'s' * (n != 1)} back")
+    return ", ".join(parts)
+
+
+def _names(counts: Mapping[str, int]) -> str:
+    names = list(counts)
+    if len(names) > 2:
+        return f"{names[0]} and {len(names) - 1} others"
+    return " and ".join(names)
+
+
+def _same_page(one: Desk, other: Desk) -> bool:
+    return one.document is not None and one.document is other.document
