@@ -46,11 +46,14 @@ export function render({model, view, el}) {
     try { localStorage.setItem('explorer-theme', model.theme === 'dark' ? 'light' : 'dark') } catch { /* private mode */ }
     send('theme') }})
   const user = h('span', {class: 'user', title: model.refusals.annotator || 'Labels are kept under this name'})
+  // Others who are here, and what they do: seen, never in the way.
+  const faces = h('button', {class: 'bare others', hidden: true, onclick: () => model.screen !== 'together' && send('screen', {name: 'together'})})
+  const news = h('div', {class: 'news', role: 'status', hidden: true})
   const toast = h('div', {class: 'toast', role: 'status', hidden: true})
   const root = h('header', {class: 'bar'},
     model.home && h('a', {class: 'home', href: model.home, title: 'All collections', 'aria-label': 'All collections'}, icon('left', 15)),
     h('h1', {title: `${model.title}\n${model.facts}`}, model.title), nav, short,
-    search, busy, runs, undo, theme, user, toast)
+    search, busy, runs, undo, theme, h('div', {class: 'company'}, faces, news), user, toast)
 
   async function upload(chosen) {
     if (!chosen) return
@@ -97,6 +100,22 @@ export function render({model, view, el}) {
     runs.replaceChildren(button)
   }
   function close() { toast.hidden = true; send('dismiss') }
+  let reading = 0
+  function tell() {
+    clearTimeout(reading)
+    news.hidden = !model.news
+    if (!model.news) return
+    news.textContent = model.news.text
+    reading = setTimeout(() => { news.hidden = true }, 7000)
+  }
+  function draw_others() {
+    const shown = model.others.slice(0, 3), more = model.others.length - shown.length
+    faces.hidden = !model.others.length
+    faces.title = `${model.others.join(', ')} ${model.others.length === 1 ? 'has' : 'have'} this open too`
+    faces.setAttribute('aria-label', faces.title)
+    faces.replaceChildren(...shown.map(name => h('span', {class: 'face'}, ([...name][0] ?? '?').toUpperCase())),
+      more > 0 ? h('span', {class: 'face'}, `+${more}`) : '')
+  }
   function draw() {
     const dark = model.theme === 'dark'
     theme.replaceChildren(icon(dark ? 'sun' : 'moon', 16))
@@ -118,6 +137,7 @@ export function render({model, view, el}) {
   }
   model.on(['theme', 'busy', 'user', 'screen', 'undo', 'runs', 'run'], draw)
   model.on('notice', () => say(model.notice))
+  model.on('others', draw_others); model.on('news', tell)
   // The theme of the last visit, or the notebook's, or the system's.
   const remembered = () => { try { return localStorage.getItem('explorer-theme') } catch { return null } }
   if (model.follow) {
@@ -126,6 +146,6 @@ export function render({model, view, el}) {
       : remembered() ?? (matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light')
     if (wanted !== model.theme) setTimeout(() => send('theme'), 0)
   }
-  draw(); say(model.notice)
+  draw(); draw_others(); say(model.notice)
   return root
 }

@@ -53,6 +53,8 @@ class Header(Piece):
     runs = param.List(doc="[run, words] of each encoder run, for the chooser.")
     run = param.String(default=None, allow_None=True)
     undo = param.String(doc="What undo would take back; empty where there is nothing.")
+    others = param.List(doc="Names of the others who have this open now.")
+    news = param.Dict(default=None, allow_None=True, doc="What they did, told quietly.")
     follow = param.Boolean(doc="Take the theme from the last visit, or from the system.")
     home = param.String(doc="Address of the page that lists the collections, if there is one.")
     log_out = param.String(doc="Address that logs out, if one can.")
@@ -75,7 +77,8 @@ class Header(Piece):
         )
         self._switch = switch
         self._parts: dict[str, list[str]] = {}
-        state.param.watch(self._update, ["theme", "busy", "notice", "screen", "steps"])
+        watched = ["theme", "busy", "notice", "screen", "steps", "here", "news"]
+        state.param.watch(self._update, watched)
 
     def do_screen(self, name: str) -> None:
         """Open another screen."""
@@ -163,6 +166,10 @@ class Header(Piece):
             notice=None
             if notice is None
             else {"text": notice.text, "kind": notice.kind, "number": notice.number},
+            others=[name for name in state.here if name != state.user],
+            news=None
+            if state.news is None
+            else {"text": state.news.text, "number": state.news.number},
         )
 
 
