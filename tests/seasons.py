@@ -28,14 +28,17 @@ def season(
     *,
     timezone: str | None = None,
     sound: Path | None = None,
+    windows: int = PER_RECORDING,
     seed: int = 0,
 ) -> tuple[Collection, np.ndarray]:
-    """A collection of one-minute recordings, and which of its windows hold a call.
+    """A collection of short recordings, and which of its windows hold a call.
 
     Parameters
     ----------
     starts
         Site and start of each recording.
+    windows
+        How many a recording has, of three seconds each.
     sound
         A file that stands for all recordings; none of them can be heard without.
     """
@@ -49,8 +52,8 @@ def season(
         Recording(
             path=sound,
             name=f"{site}/{at:%Y%m%d_%H%M%S}{at:%z}.wav",
-            duration_s=PER_RECORDING * WINDOW_S,
-            frames=8000 * 60,
+            duration_s=windows * WINDOW_S,
+            frames=int(8000 * windows * WINDOW_S),
             sample_rate=8000,
             channels=1,
             format="WAV/PCM_16",
@@ -63,13 +66,13 @@ def season(
         for site, at in known
     ]
     collection.catalogue.add(Scan(folder, tuple(recordings), ()))
-    share = np.repeat([calls(site, at) for site, at in known], PER_RECORDING)
+    share = np.repeat([calls(site, at) for site, at in known], windows)
     holds = rng.random(len(share)) < share
     vectors = rng.normal(0, 0.3, (len(share), DIMENSION)) + np.where(holds[:, None], 2.0, -1.0)
     collection.catalogue.add_run(RUN)
     digest = collection.store(RUN.name).write("000000.npy", vectors.astype(np.float16))
     number = {row.recording: row.Index for row in collection.recordings.itertuples()}
-    segments = [Segment(number[each.name], 0, PER_RECORDING) for each in recordings]
+    segments = [Segment(number[each.name], 0, windows) for each in recordings]
     collection.catalogue.commit_shard(RUN.name, "000000.npy", digest, segments, {})
     return collection, holds
 

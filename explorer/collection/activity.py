@@ -158,9 +158,9 @@ class Tally:
         if not there.any():
             return 1.0
         month = _numbered(cells.day[there], "month")
-        like = (cells.site[there], month, cells.hour[there])
-        _, group = np.unique(np.stack(like), axis=1, return_inverse=True)
-        group = group.ravel()
+        hour = cells.hour[there] + HOURS  # those before sunrise are negative
+        like = (cells.site[there] * np.int64(10**6) + month - month.min()) * (3 * HOURS) + hour
+        _, group = np.unique(like, return_inverse=True)
         count, hours = self.count[there], self.hours[there]
         groups = int(group.max()) + 1
         rate = summed(group, groups, count) / summed(group, groups, hours)

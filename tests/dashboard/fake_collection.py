@@ -53,6 +53,13 @@ class FakeClassifier:
         )
 
 
+class FakeIndex(SimpleNamespace):
+    """A WindowIndex as far as it is read."""
+
+    def __len__(self) -> int:
+        return len(self.position)
+
+
 class FakeCollection:
     """``recordings`` recordings of ``per_recording`` windows in ``clusters`` kinds of sound."""
 
@@ -97,6 +104,8 @@ class FakeCollection:
             index=pd.Index(range(1, recordings + 1)),
         )
         self._n, self._per = n, per_recording
+        self.places: dict[str, Any] = {}
+        self.catalogue = SimpleNamespace(setting=lambda key: None)
         self._events: list[dict[str, Any]] = []
         self.fits = 0
 
@@ -143,11 +152,32 @@ class FakeCollection:
             index=pd.Index(rows, name="row"),
         )
 
+    @property
+    def sites(self) -> pd.DataFrame:
+        """As Collection.sites, with the places in ``places``."""
+        own = self._recordings.groupby("site")
+        table = own["started_at"].agg(first="min", last="max").reset_index()
+        position = [self.places.get(site, (np.nan, np.nan)) for site in table["site"]]
+        return table.assign(
+            latitude=[latitude for latitude, _ in position],
+            longitude=[longitude for _, longitude in position],
+            recordings=own.size().to_numpy(),
+            hours=own["duration_s"].sum().to_numpy() / 3600,
+            source=["given" if site in self.places else None for site in table["site"]],
+        )
+
+    def place(self, site: str, latitude: float | None, longitude: float | None) -> None:
+        """As Collection.place."""
+        self.places[site] = (latitude, longitude)
+
+    def _keep(self, key: Any, stamp: Any, make: Callable[[], Any]) -> Any:
+        return make()
+
     def index(self, run: str | None = None) -> Any:
         """What the dashboard reads of Collection.index."""
         rows = np.arange(self._n)
         start = (rows % self._per) * WINDOW_S
-        return SimpleNamespace(
+        return FakeIndex(
             recordings=self._recordings,
             position=rows // self._per,
             start_s=start,

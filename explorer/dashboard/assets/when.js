@@ -1,64 +1,52 @@
-// Below the map: when. Detections per recorded hour, by day and hour of the day; a cell without
-// recordings stays empty, so that silence and absence do not look alike.
+// Below the map: when. A small map of days and hours, drawn as on the screen "Activity".
 
-export function render({model}) {
+export function render({model, view, el}) {
+  const send = sender(model, view)
   const says = h('small', {class: 'says'})
+  const open = h('button', {class: 'link', title: 'When and where, large', onclick: () => send('open')}, 'more')
   const plot = s('svg', {class: 'plot', role: 'img'})
   const empty = h('p', {class: 'empty'})
   const root = h('section', {class: 'card panel', 'aria-label': 'When'},
-    h('header', {}, h('h2', {}, 'When'), says), plot, empty)
+    h('header', {}, h('h2', {}, 'When'), says, open), plot, empty)
 
+  function title_of(map, d, hour) {
+    const {frame, panel} = map, i = d * 24 + hour, day = days_on(frame.first, d * frame.span)
+    const when = `${date_words(day)}${frame.span > 1 ? ` – ${date_words(days_on(day, frame.span - 1))}` : ''}, ${band(hour)}`
+    const over = panel.seconds[i] / 3600
+    return !over ? `${when}: nothing recorded` : map.effort ? `${when}: ${length_words(over)} recorded`
+      : `${when}: ${per(panel.count[i] / over)} per recorded hour (${many(panel.count[i], 'window')} in ${length_words(over)})`
+  }
+  let map = null
+  const title = s('title', {})
+  plot.addEventListener('pointermove', event => {
+    if (!map) return
+    const at = plot.getBoundingClientRect()
+    const cell = map.cell_at(event.clientX - at.left, event.clientY - at.top)
+    title.textContent = title_of(map, cell.d, cell.h)
+  })
   function draw() {
-    const days = model.days, has = days.length > 0
+    const frame = model.frame, has = Boolean(frame.n), effort = model.unit === 'effort'
     plot.style.display = has ? '' : 'none'
     empty.hidden = has
     empty.textContent = model.says_empty
-    root.style.setProperty('--mine', `var(--class-${model.style % 8})`)
-    if (!has) { says.textContent = ''; return }
+    root.style.setProperty('--mine', effort ? 'var(--bar)' : `var(--class-${model.style % 8})`)
+    if (!has) { says.textContent = ''; map = null; return }
     const width = plot.clientWidth || 260, height = plot.clientHeight || 110
     plot.setAttribute('viewBox', `0 0 ${width} ${height}`)
-    const left = 42, base = height - 17, top = 6
-    const step = (width - left) / 24
-    const rates = model.rates
-    const most = Math.max(1e-9, ...rates.flat().filter(x => x !== null))
-    says.textContent = most < 1e-6 ? 'never' : `up to ${most.toFixed(most < 10 ? 1 : 0)} per recorded hour`
-    const marks = []
-    if (days.length <= 2) {
-      // One or two days: bars tell more than shades.
-      const tall = (base - top) / days.length
-      days.forEach((day, d) => {
-        const floor = top + tall * (d + 1)
-        marks.push(s('text', {x: 0, y: floor - 4}, day),
-          s('line', {x1: left, x2: width, y1: floor + 0.5, y2: floor + 0.5, class: 'axis'}))
-        rates[d].forEach((rate, hour) => {
-          if (rate === null) return
-          const size = Math.max(rate > 0 ? 2 : 0, rate / most * (tall - 8))
-          marks.push(s('rect', {x: left + hour * step, y: floor - 3, width: Math.max(1, step - 1), height: 3, class: 'heard'}))
-          marks.push(s('rect', {x: left + hour * step, y: floor - size, width: Math.max(1, step - 1), height: size, rx: 1, class: 'rate'},
-            s('title', {}, `${day}, ${String(hour).padStart(2, '0')} h: ${rate.toFixed(rate < 10 ? 1 : 0)} per recorded hour`)))
-        })
-      })
-    } else {
-      const tall = (base - top) / days.length
-      days.forEach((day, d) => {
-        if (d === 0 || d === days.length - 1) marks.push(s('text', {x: 0, y: top + tall * d + tall / 2 + 4 - (d && tall < 12 ? 0 : 0)}, day))
-        rates[d].forEach((rate, hour) => marks.push(s('rect', {x: left + hour * step, y: top + tall * d,
-          width: Math.max(1, step - 1), height: Math.max(1, tall - 1), rx: 1,
-          class: rate === null ? 'none' : 'heard'})))
-        rates[d].forEach((rate, hour) => { if (rate) marks.push(s('rect', {x: left + hour * step, y: top + tall * d,
-          width: Math.max(1, step - 1), height: Math.max(1, tall - 1), rx: 1, class: 'rate',
-          'fill-opacity': (0.18 + 0.82 * rate / most).toFixed(3)},
-          s('title', {}, `${day}, ${String(hour).padStart(2, '0')} h: ${rate.toFixed(rate < 10 ? 1 : 0)} per recorded hour`))) })
-      })
-    }
-    for (const hour of [0, 6, 12, 18]) marks.push(s('text', {x: left + hour * step, y: height - 3}, hour ? String(hour).padStart(2, '0') : '00 h'))
-    marks.push(s('text', {x: width, y: height - 3, 'text-anchor': 'end'}, '24'))
+    const panel = frame.panels[0], turned = frame.n <= 4 && frame.span === 1
+    const left = turned ? 44 : 24
+    map = actogram(frame, panel, {left, top: 5, width: width - left - (panel.sun && !turned ? 42 : 2), height: height - 5 - 18}, effort)
+    says.textContent = effort ? 'recorded time' : frame.most ? `up to ${per(frame.most)} per recorded hour` : 'never'
+    const f = model.filter
+    const from = f.since ? days_between(frame.first, f.since) : -Infinity, until = f.until ? days_between(frame.first, f.until) : Infinity
+    const inside = (d, hour) => (d + 1) * frame.span > from && d * frame.span <= until &&
+      (f.from_h <= f.to_h ? hour + 0.5 >= f.from_h && hour + 0.5 < f.to_h : hour + 0.5 >= f.from_h || hour + 0.5 < f.to_h)
     plot.setAttribute('aria-label', model.summary)
-    plot.replaceChildren(...marks)
+    plot.replaceChildren(title, s('rect', {width, height, fill: 'transparent'}), ...hour_ticks(map, 'hour'), ...day_ticks(map), ...cell_paths(map, inside), ...sun_curves(map, 'hour'))
   }
   let asked = false
   const soon = () => { if (!asked) { asked = true; requestAnimationFrame(() => { asked = false; draw() }) } }
-  model.on(['days', 'rates', 'style', 'says_empty', 'summary'], soon)
+  model.on(['frame', 'filter', 'unit', 'style', 'says_empty', 'summary'], soon)
   new ResizeObserver(soon).observe(plot)
   draw()
   return root

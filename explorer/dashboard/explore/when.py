@@ -1,86 +1,84 @@
-"""Below the map: when. Detections per recorded hour, by day and hour of the day."""
+"""Below the map: when. A small map of days and hours; the screen "Activity" has the large one."""
 
 from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import numpy as np
 import param
 
+from explorer.collection.activity import Tally, cells
+from explorer.collection.daylight import Daylight
+from explorer.dashboard.activity import figures
+from explorer.dashboard.activity.heard import DAYS, HOURS_OF_DAY, counted, tally
 from explorer.dashboard.frame.desk import Desk
+from explorer.dashboard.frame.filterbar import plain
 from explorer.dashboard.frame.piece import Piece, asset
-from explorer.dashboard.state.facts import HOURS, WindowFacts, day_name
+from explorer.dashboard.state.filtering import EVERYTHING
 from explorer.dashboard.state.state import State
 
-MOST_DAYS = 31
+MOST_SPANS = 130
 NO_TIMES = "These recordings carry no start time, so there is no when."
-NO_CLASS = "When it was heard, per recorded hour, once a class has an example."
 
 
 class WhenPanel(Piece):
-    """Day by hour for the active class, corrected for how long was recorded."""
+    """Day by hour for the active class, corrected for how long was recorded.
 
-    _esm = asset("dom.js", "when.js")
+    Before a class has an example it shows when was recorded.
+    """
+
+    _esm = asset("dom.js", "actogram.js", "when.js")
     _stylesheets: ClassVar[list[str]] = [asset("base.css", "when.css")]
 
-    days = param.List(doc="Names of the rows.")
-    rates = param.List(doc="Detections per recorded hour [day][hour]; None where none recorded.")
+    frame = param.Dict(default={}, doc="See `figures.heat`.")
+    filter = param.Dict(
+        default=plain(EVERYTHING), doc="Days and hours that are looked at; others are pale."
+    )
+    unit = param.String(default="effort")
     style = param.Integer()
     says_empty = param.String()
     summary = param.String()
 
     def __init__(self, state: State, desk: Desk, **params: Any) -> None:
         super().__init__(state, desk, **params)
-        self._effort = {} if state.facts is None else state.facts.effort_h()
-        state.param.watch(self._update, ["classes", "active", "learned"])
+        self._asked = 0
+        self._sun: Daylight | None = None
+        state.param.watch(self._update, ["classes", "active", "learned", "filter", "screen"])
         self._update()
 
-    def _update(self, *_: Any) -> None:
+    def do_open(self) -> None:
+        """See it large."""
+        self.state.screen = "activity"
+
+    def _update(self, *events: Any) -> None:
+        state = self.state
+        if state.facts is None or state.screen != "explore":
+            return
+        if self._sun is None or any(event.name == "screen" for event in events):
+            self._sun = Daylight.of(state.collection)
+        self._asked += 1
+        number = self._asked
+
+        def count() -> Tally:
+            made = cells(state.collection, "hour", state.run)
+            return tally(state, made, counted(state, "windows"), (*DAYS, *HOURS_OF_DAY))
+
+        def apply(found: Tally) -> None:
+            if number == self._asked:
+                self._show(found)
+
+        self.desk.run(count, apply, "")
+
+    def _show(self, found: Tally) -> None:
         state, active = self.state, self.state.active_class
-        if state.facts is None or not self._effort:
-            self.param.update(days=[], rates=[], says_empty=NO_TIMES)
-            return
-        if active is None or state.scores is None:
-            self.param.update(days=[], rates=[], says_empty=NO_CLASS)
-            return
-        rows = np.flatnonzero(state.scores >= active.threshold)
-        names, rates = activity(state.facts, rows, self._effort)
+        effort = active is None or state.scores is None
+        assert self._sun is not None  # made before anything is counted
+        frame = figures.heat(found, self._sun, each=False, effort=effort, most_spans=MOST_SPANS)
+        what = "Recorded time" if effort or active is None else f"{active.name} per recorded hour"
         self.param.update(
-            days=names,
-            rates=rates,
-            style=active.style,
-            summary=f"{active.name} per recorded hour, {names[0]} to {names[-1]}",
+            frame=frame,
+            filter=plain(state.filter),
+            unit="effort" if effort else "windows",
+            style=0 if active is None else active.style,
+            summary=f"{what}, {frame['first']} to {frame['last']}" if frame else "",
+            says_empty=NO_TIMES,
         )
-
-
-def activity(
-    facts: WindowFacts, rows: Any, effort_h: dict[tuple[int, int], float]
-) -> tuple[list[str], list[list[float | None]]]:
-    """Windows per recorded hour, for each day (or span of days) and hour of the day.
-
-    Parameters
-    ----------
-    rows
-        The windows that count.
-    effort_h
-        Recorded hours by (day, hour), from `WindowFacts.effort_h`.
-
-    Returns
-    -------
-    tuple
-        Names of the spans; and per span 24 rates, None where nothing was recorded.
-    """
-    first = min(day for day, _ in effort_h)
-    last = max(day for day, _ in effort_h)
-    span = max(1, -(-(last - first + 1) // MOST_DAYS))
-    n = (last - first) // span + 1
-    recorded, heard = np.zeros((n, HOURS)), np.zeros((n, HOURS))
-    for (day, hour), hours in effort_h.items():
-        recorded[(day - first) // span, hour] += hours
-    known = rows[facts.day[rows] >= 0]
-    np.add.at(heard, ((facts.day[known] - first) // span, facts.hour[known].astype(int)), 1)
-    rates = [
-        [round(float(h / r), 3) if r > 0 else None for h, r in zip(hs, rs, strict=True)]
-        for hs, rs in zip(heard, recorded, strict=True)
-    ]
-    return [day_name(first + i * span) for i in range(n)], rates

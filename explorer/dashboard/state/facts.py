@@ -71,16 +71,6 @@ class WindowFacts:
                 return found if at < self.end_s[found] else None
         return None
 
-    def effort_h(self) -> dict[tuple[int, int], float]:
-        """Recorded hours by (day, hour of the day), overlapping windows counted once."""
-        known = self.day >= 0
-        hop = np.minimum(self.end_s - self.start_s, _hop(self.start_s, self.recording))
-        frame = pd.DataFrame(
-            {"day": self.day[known], "hour": self.hour[known].astype(int), "s": hop[known]}
-        )
-        seconds = frame.groupby(["day", "hour"])["s"].sum()
-        return {(int(d), int(h)): float(s) / 3600 for (d, h), s in seconds.items()}
-
 
 def gather(index: WindowIndex) -> WindowFacts:
     """Make the facts from a collection's window index (`Collection.index`)."""
@@ -178,12 +168,3 @@ def _seconds_of_day(moment: datetime | None) -> float:
     if moment is None:
         return math.nan
     return moment.hour * 3600 + moment.minute * 60 + moment.second + moment.microsecond / 1e6
-
-
-def _hop(start_s: NDArray[np.float64], recording: NDArray[np.int32]) -> NDArray[np.float64]:
-    """Seconds to the next window of the same recording; infinite for the last."""
-    hop = np.full(len(start_s), np.inf)
-    same = recording[1:] == recording[:-1]
-    step = start_s[1:] - start_s[:-1]
-    hop[:-1][same & (step > 0)] = step[same & (step > 0)]
-    return hop

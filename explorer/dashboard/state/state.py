@@ -128,6 +128,12 @@ class State(param.Parameterized):
     theme: Any = param.Selector(default="light", objects=["light", "dark"])
     xy: Any = param.Array(default=None, allow_None=True, doc="Projection [n, 2]; None until made.")
     jobs = param.List(doc="Long work under way for this collection: `frame.jobs.Status` objects.")
+    fresh_run = param.String(
+        default=None, allow_None=True, doc="A run that got windows which this session lacks."
+    )
+    open_run = param.String(
+        default=None, allow_None=True, doc="Set it to a run to look at that one: all is made anew."
+    )
     busy = param.String(default="", doc="What is being worked on, in words.")
     steps = param.List(doc="What can be undone, oldest first.")
     here = param.List(doc="Names of the people who have this collection open now.")
@@ -158,6 +164,8 @@ class State(param.Parameterized):
         self.collection = collection
         self.user = user
         self.run = run or collection.run
+        if self.run is not None and not collection.n_windows(self.run):
+            self.run = None  # it has just begun to be made
         self.background: Runner = at_once
         self._styles: dict[str, int] = {}
         self._thresholds: dict[str, float] = {}
@@ -252,6 +260,12 @@ class State(param.Parameterized):
     def kept_of(self, rows: Rows) -> Rows:
         """Those of some rows that the filter keeps, in their order."""
         return rows if self.kept is None else rows[self.kept[rows]]
+
+    def judged(self) -> dict[int, str]:
+        """What has been said of windows and the class at hand (of any class, where none is)."""
+        if self.active is None:
+            return {r: j for said in self.learned.judgements.values() for r, j in said.items()}
+        return dict(self.learned.judgements.get(self.active, {}))
 
     def may(self, role: str) -> bool:
         """Whether this person may do what takes a role."""
@@ -506,11 +520,7 @@ class State(param.Parameterized):
         # Without this a judgement would cost a look at every window.
         if not self.filter and self.kept is None:
             return
-        if self.active is None:
-            judged = {r: j for said in self.learned.judgements.values() for r, j in said.items()}
-        else:
-            judged = dict(self.learned.judgements.get(self.active, {}))
-        kept = self.filter.mask(self.facts, self.scores, judged)
+        kept = self.filter.mask(self.facts, self.scores, self.judged())
         if kept is None or self.kept is None or not np.array_equal(kept, self.kept):
             self.kept = kept
             self.classes = self._classes_now(self.learned)
