@@ -44,11 +44,16 @@ class Desk:
         with contextlib.suppress(RuntimeError):
             self._loop = asyncio.get_running_loop()
 
-        # A notebook loses what it is sent before it has drawn the app (see `sender` in dom.js).
+        # A notebook loses what it is sent before it has drawn the app (see `sender` in dom.js). So
+        # does a page: what changes after it was written out and before the browser has it is on
+        # neither side's list.
         self._lock = Lock()
         self._held: list[Callable[[], None]] | None = None
         if self._document is None and self._loop is not None:
             self._held = []
+        elif self._document is not None and not pn.state.loaded:
+            self._held = []
+            pn.state.onload(self.open)
 
     @property
     def document(self) -> Any:
