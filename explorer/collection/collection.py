@@ -29,12 +29,15 @@ if TYPE_CHECKING:
     from explorer.collection.handover import Format, ImportReport
     from explorer.collection.health import HealthProgress, HealthReport
     from explorer.collection.learning import Kind
+    from explorer.collection.map_layers import Clusters
     from explorer.collection.places import SitesReport
     from explorer.collection.progress import EmbedProgress, EmbedReport
     from explorer.collection.query import Query
     from explorer.collection.results import SearchHits
+    from explorer.collection.species import Species
     from explorer.collection.study import Study
     from explorer.encoders.base import Encoder
+    from explorer.space.faithfulness import Faithfulness
     from explorer.space.search import Metric
 
 
@@ -308,6 +311,61 @@ class Collection(Archive):
         return projections.make(
             self.path / "projections", name, self.embeddings(name), settings, on_progress, cancel
         )
+
+    def clusters(
+        self,
+        run: str | None = None,
+        report: Callable[[float, str], None] | None = None,
+        *,
+        listen: bool = True,
+    ) -> Clusters:
+        """The clusters of the newest map with names: codes, names, reasons, centres, table.
+
+        Parameters
+        ----------
+        report
+            Told the share done and what is being done; an exception raised in it stops the work.
+        listen
+            False asks no encoder and reads no sound (a second at most): names are then of labels,
+            and of what was heard before.
+        """
+        from explorer.collection.map_layers import clusters  # noqa: PLC0415
+
+        return clusters(self, self._run(run), report, listen=listen)
+
+    def species(
+        self, run: str | None = None, report: Callable[[float, str], None] | None = None
+    ) -> Species:
+        """The encoder's own best guess for every window: codes, names, scores, table, counts().
+
+        It comes from the embeddings, for encoders that are classifiers too, such as BirdNET; the
+        first time takes some two minutes for a million windows, and it is kept.
+
+        Raises
+        ------
+        ParameterError
+            If the encoder has no names for sounds.
+        """
+        from explorer.collection.species import species  # noqa: PLC0415
+
+        return species(self, self._run(run), report)
+
+    def faithfulness(
+        self, run: str | None = None, report: Callable[[float, str], None] | None = None
+    ) -> Faithfulness:
+        """Where the newest map can be believed: the share of true neighbours near each window.
+
+        The first time takes a second or two for 20,000 windows, and it is kept.
+        """
+        from explorer.collection.map_layers import faithfulness  # noqa: PLC0415
+
+        return faithfulness(self, self._run(run), report)
+
+    def torn(self, row: int, run: str | None = None) -> NDArray[np.int64]:
+        """Windows most like one that yet lie far from it on the newest map, the most alike first."""
+        from explorer.collection.map_layers import torn  # noqa: PLC0415
+
+        return torn(self, int(row), self._run(run))
 
     # --- search and classifiers -------------------------------------------------------------
 

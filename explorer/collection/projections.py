@@ -26,11 +26,17 @@ FORMAT_VERSION = 1
 
 def newest(folder: Path, run: str, n_windows: int) -> NDArray[np.float32] | None:
     """Coordinates of the newest map that shows every window, or None."""
+    found = newest_map(folder, run, n_windows)
+    return None if found is None else found[1]
+
+
+def newest_map(folder: Path, run: str, n_windows: int) -> tuple[Path, NDArray[np.float32]] | None:
+    """File and coordinates of the newest map that shows every window, or None."""
     maps = sorted(folder.glob(f"{run}.*.npz"), key=lambda path: path.stat().st_mtime, reverse=True)
     for path in maps:
         about, coordinates = _read(path)
         if about["run"] == run and about["rows"] == n_windows:
-            return coordinates
+            return path, coordinates
     return None
 
 

@@ -27,7 +27,7 @@ NEIGHBOURS = 15
 """As many as UMAP is asked to keep together."""
 NEAR_SHARE = 0.01
 """Windows among the nearest hundredth on the map are near: some millimetres on a screen."""
-EVERY_ROW = 20_000
+EVERY_ROW = 10_000
 """Up to here the neighbours of every window are found."""
 MOST_ANCHORS = 4000
 MOST_PRODUCTS = 2e12
