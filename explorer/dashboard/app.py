@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 NOTEBOOK_HEIGHT_PX = 820
 
+GETTING_READY = "Getting ready to learn from labels"
+
 WITHOUT_EMBEDDINGS = ("recordings",)
 """Screens that have something to show before anything is embedded."""
 
@@ -167,7 +169,7 @@ def _fill(
         Watch(state, desk)
         state.refresh(**address.view_of(view))
         if desk.attached:  # warm up what the first judgement will need
-            desk.run(lambda: state.collection.prepared(state.run), lambda _: None, "")
+            desk.run(lambda: state.collection.prepared(state.run), lambda _: None, GETTING_READY)
 
 
 def _screen(state: State, desk: Desk, known: Shared | None) -> Any:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
+import pytest
 from small_recordings import Listener, write_recordings
 
 import explorer
-from explorer.dashboard.state.learning import learn
+from explorer.dashboard.state.learning import learn, rank
 
 
 def test_people_who_disagree_on_the_only_example_leave_nothing_to_learn(tmp_path):
@@ -18,3 +20,13 @@ def test_people_who_disagree_on_the_only_example_leave_nothing_to_learn(tmp_path
     assert learned.judgements == {"hum": {2: "positive"}}
     assert learned.classes == ()
     assert learned.scores is None
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.0, 1e-30])
+def test_ranks_are_those_of_a_plain_sort_with_ties_by_row(scale):
+    scores = (np.random.default_rng(0).integers(0, 50, 5000) / 49 * scale).astype(np.float32)
+    assert np.array_equal(rank(scores), np.argsort(-scores, kind="stable"))
+
+
+def test_a_window_without_a_score_comes_last():
+    assert rank(np.array([0.2, np.nan, 0.9], dtype=np.float32)).tolist() == [2, 0, 1]

@@ -212,7 +212,8 @@ class MapPiece(Piece):
         """Rings around the selected windows and the one in focus; lines to its torn neighbours."""
         if self._xy is None:
             return
-        state, chosen = self.state, self.state.selection
+        state = self.state
+        chosen: Any = state.selection
         if len(chosen) > MOST_ON_TOP:
             chosen = chosen[np.linspace(0, len(chosen) - 1, MOST_ON_TOP).astype(np.int64)]
         focus = state.focus
