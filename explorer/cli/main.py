@@ -22,6 +22,7 @@ from explorer.cli import (
     evaluate,
     health,
     learning,
+    map_layers,
     places,
     serving,
     studies,
@@ -71,6 +72,8 @@ app.command()(card.card)
 app.command()(adapt.adapt)
 app.command()(serving.serve)
 app.add_typer(users.app, name="users")
+app.command()(map_layers.clusters)
+app.command()(map_layers.species)
 app.command()(studies.study)
 app.command()(studies.count)
 app.command()(health.health)

@@ -362,7 +362,7 @@ class Collection(Archive):
         return faithfulness(self, self._run(run), report)
 
     def torn(self, row: int, run: str | None = None) -> NDArray[np.int64]:
-        """Windows most like one that yet lie far from it on the newest map, the most alike first."""
+        """Windows most like one that lie far from it on the newest map all the same; best first."""
         from explorer.collection.map_layers import torn  # noqa: PLC0415
 
         return torn(self, int(row), self._run(run))
