@@ -27,7 +27,7 @@ CHROMIUM = next(
     None,
 )
 VIEWPORT = {"width": 1440, "height": 900}
-MOST_SERVED = 14
+MOST_SERVED = 40
 
 
 def pytest_collection_modifyitems(items: list[Any]) -> None:

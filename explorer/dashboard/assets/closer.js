@@ -42,8 +42,6 @@ export function render({model, view}) {
       h('aside', {}, judges, why, how, facts, keys)))
   const root = h('div', {class: 'closer'}, dialog)
 
-  const fill = (node, ...children) => { node.replaceChildren(); put(node, null, children) }
-
   // --- what is shown -------------------------------------------------------------------------
   const sound = () => model.sound
   const whole = () => ({start_s: Math.max(0, sound().start_s - context), end_s: Math.min(sound().duration_s, sound().end_s + context)})
@@ -74,8 +72,8 @@ export function render({model, view}) {
   function draw_where() {
     const c = sound()
     const time = c.iso ? `${c.day} ${c.iso.slice(0, 4)}, ${c.iso.slice(11, 19)}` : ''
-    fill(where, h('h2', {}, whereOf(c)), h('span', {}, time), h('span', {class: 'quiet', title: c.recording}, `${c.recording.split('/').pop()} at ${c.at}`))
-    fill(steps, 
+    refill(where, h('h2', {}, whereOf(c)), h('span', {}, time), h('span', {class: 'quiet', title: c.recording}, `${c.recording.split('/').pop()} at ${c.at}`))
+    refill(steps, 
       h('button', {class: 'bare', 'aria-label': 'Previous window of the recording', title: 'Previous window (←)', disabled: c.window <= 1, onclick: () => step(-1)}, icon('left')),
       h('span', {class: 'quiet', title: 'Window of the recording'}, `window ${count(c.window)} of ${count(c.windows)}`),
       h('button', {class: 'bare', 'aria-label': 'Next window of the recording', title: 'Next window (→)', disabled: c.window >= c.windows, onclick: () => step(1)}, icon('right')),
@@ -95,7 +93,7 @@ export function render({model, view}) {
     const near = model.strip.filter(w => w.end_s > view.start_s && w.start_s < view.end_s)
     const scored = near.some(w => w.score !== null)
     strip.classList.toggle('scored', scored)
-    fill(strip, 
+    refill(strip, 
       scored ? h('span', {class: 'line', style: {bottom: `${model.threshold * 100}%`}, title: `threshold ${score(model.threshold)}`}) : '',
       ...near.map((w, i) => {
         const next = near[i + 1]
@@ -111,12 +109,11 @@ export function render({model, view}) {
   }
 
   function draw_bar() {
-    const view = canvas.view
-    if (!view) return
+    if (!canvas.view || !sound()) return
     const playing = player.playing !== null && !player.playing.startsWith('example')
     const pressed = (label, note, on, act, off = false) => h('button', {'aria-pressed': String(on), title: note, disabled: off, onclick: act}, label)
     const small = (name, label, act, content) => h('button', {class: 'bare', 'aria-label': label, title: label, 'data-does': name, onclick: act}, content)
-    fill(bar, 
+    refill(bar, 
       h('button', {class: 'primary play', 'aria-label': playing ? 'Stop' : 'Play', title: 'Play what is shown (space)', onclick: play}, icon(playing ? 'stop' : 'play'),
         playing ? 'Stop' : canvas.box ? 'Play the range' : 'Play'),
       pressed('Loop', 'Loop (l)', player.loop, () => { player.loop = !player.loop; draw_bar() }),
@@ -136,22 +133,23 @@ export function render({model, view}) {
     why.hidden = !how.hidden
     settings.draw()
     draw_bar()
-    if (!how.hidden) how.querySelector('[aria-checked="true"]')?.focus()
+    if (how.hidden) dialog.focus(); else how.querySelector('[aria-checked="true"]')?.focus()
   }
 
   function tell_pointer(at) {
+    if (!sound()) return
     const words = canvas.words
     const parts = at ? [clock(at.second, 3), sound().began ? isoAt(sound().began, at.second) : '', hertz(at.hz), at.level === null ? '' : `${at.level} dB`]
       : measured && canvas.box ? [`${Number(measured.seconds.toPrecision(3))} s`, `${hertz(measured.low_hz)}–${hertz(measured.high_hz)} (90 % of the energy)`,
         `peak ${hertz(measured.peak_hz)}`, `${measured.level_db.toFixed(0)} dB`]
         : [words || 'Drag to draw around a call: it is measured, and plays alone. Turn the wheel to zoom.']
-    fill(pointer, ...parts.filter(Boolean).map(text => h('span', {}, text)), at && words ? h('span', {class: 'quiet'}, words) : '')
+    refill(pointer, ...parts.filter(Boolean).map(text => h('span', {}, text)), at && words ? h('span', {class: 'quiet'}, words) : '')
   }
 
   // --- judging -------------------------------------------------------------------------------
   function draw_judges() {
     const t = model.target, refused = model.refusals.annotator
-    fill(judges, 
+    refill(judges, 
       h('span', {class: 'ask'}, t ? [sign(t.shape, t.style, 15), h('b', {}, t.name), '?'] : 'What is it?'),
       t ? [['positive', 'yes'], ['negative', 'no'], ['unsure', 'unsure']].map(([says, name]) => h('button', {class: `judge ${name}`, disabled: Boolean(refused),
         title: refused || `${name} (${name[0]})`, 'aria-pressed': String(sound().judgement === says), onclick: () => judge(says)}, icon(name, 14), name)) : '',
@@ -180,7 +178,7 @@ export function render({model, view}) {
       : !model.target ? (c.alike === null ? 'Nothing is learnt yet: make a class of this sound, and every other is ranked by it.' : '')
         : c.score === null ? 'This class has no example yet.' : whyWords(model.target, c.score, model.threshold)
     const alike = c.alike === null ? '' : `As like ${c.like} as ${score(c.alike)} (cosine; 1 is the same). `
-    fill(why, h('h3', {}, 'Why this was found'), h('p', {}, alike, words, reasons?.sentence ?? ''),
+    refill(why, h('h3', {}, 'Why this was found'), h('p', {}, alike, words, reasons?.sentence ?? ''),
       h('div', {class: 'proofs'}, [...proofs.values()]),
       h('button', {class: 'link', onclick: () => send('like', {row: c.row})}, 'More like this'))
   }
@@ -202,7 +200,7 @@ export function render({model, view}) {
     const c = sound()
     const rows = [['Recording', c.recording], ['Seconds', `${c.start_s.toFixed(3)}–${c.end_s.toFixed(3)} of ${c.duration_s.toFixed(1)}`], ['Time', c.iso || 'not known'],
       ['Site', c.site || 'not known'], ['Device', c.device]].filter(([, value]) => value)
-    fill(facts, ...rows.map(([name, value]) => [h('dt', {}, name), h('dd', {}, value)]).flat(),
+    refill(facts, ...rows.map(([name, value]) => [h('dt', {}, name), h('dd', {}, value)]).flat(),
       h('div', {class: 'acts'}, h('button', {class: 'link', title: 'r', onclick: copy}, 'Copy a reference'),
         h('button', {class: 'link', title: 'd', onclick: download}, 'Download as heard'), h('small', {role: 'status'}, copied)))
   }
@@ -236,9 +234,11 @@ export function render({model, view}) {
   }
 
   // --- keys ----------------------------------------------------------------------------------
-  dialog.addEventListener('keydown', event => {
+  // While it is open every key is for it, wherever the focus has gone.
+  function on_key(event) {
     const target = event.composedPath()[0]
-    if (event.key !== 'Escape') event.stopPropagation()
+    if (!dialog.open || event.key === 'Escape') return
+    event.stopPropagation()
     if (event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName)) return
     const example = [...proofs.keys()][Number(event.key) - 1]
     const act = {
@@ -252,7 +252,8 @@ export function render({model, view}) {
     if (!act) return
     event.preventDefault()
     act()
-  })
+  }
+  document.addEventListener('keydown', on_key, true)
   dialog.addEventListener('cancel', event => {
     event.preventDefault()
     if (!how.hidden) show_how(); else if (canvas.box) canvas.clear(); else send('close')
@@ -281,8 +282,7 @@ export function render({model, view}) {
     draw_bar()
   })
   model.on('said', () => { if (model.said && sound()) say(model.said.text, model.said.kind) })
-  model.on('remove', () => { player.end(); canvas.end() })
-  tell_pointer(null)
+  model.on('remove', () => { document.removeEventListener('keydown', on_key, true); player.end(); canvas.end() })
   draw()
   return root
 }

@@ -24,6 +24,16 @@ const h = (tag, properties, ...children) => put(document.createElement(tag), pro
 // An SVG element, the same way.
 const s = (tag, properties, ...children) => put(document.createElementNS(SVG, tag), properties, children)
 
+// New content for an element; whoever was on a button of it stays on the one at the same place.
+function refill(node, ...children) {
+  const can = 'button:not([disabled]), input, select, [tabindex]'
+  const active = node.getRootNode().activeElement
+  const at = active && node !== active && node.contains(active) ? [...node.querySelectorAll(can)].indexOf(active) : -1
+  node.replaceChildren()
+  put(node, null, children)
+  if (at >= 0 && !node.contains(active)) { const now = node.querySelectorAll(can); now[Math.min(at, now.length - 1)]?.focus({preventScroll: true}) }
+}
+
 const SHAPES = {
   circle: 'M8 2.4a5.6 5.6 0 1 0 0 11.2A5.6 5.6 0 1 0 8 2.4z',
   square: 'M3 3h10v10H3z',

@@ -239,16 +239,16 @@ export function render({model, view, el}) {
       unsure: ['Unsure about', ...named],
       labelled: ['Labels of', ...named],
     }[model.place] ?? []
-    title.replaceChildren(...words.map(w => typeof w === 'string' ? h('span', {}, w) : w))
+    refill(title, ...words.map(w => typeof w === 'string' ? h('span', {}, w) : w))
     root.style.setProperty('--mine', t ? `var(--class-${t.style % 8})` : 'var(--accent)')
     const table = model.look === 'table'
-    tools.replaceChildren(h('button', {class: 'bare preset', 'aria-haspopup': 'dialog', 'aria-expanded': String(!how.hidden),
+    refill(tools, h('button', {class: 'bare preset', 'aria-haspopup': 'dialog', 'aria-expanded': String(!how.hidden),
       title: 'How sounds are drawn and played (s)', onclick: () => show_how()},
       model.listening.preset + (model.changed ? ' *' : ''), icon('down', 12)),
       h('button', {class: 'bare look', title: table ? 'Cards (t)' : 'Table (t)',
         'aria-label': table ? 'Show cards' : 'Show table', onclick: () => send('look', {look: table ? 'cards' : 'table'})},
       icon(table ? 'grid' : 'table', 15)))
-    tabs.replaceChildren(...model.places.map(p => h('button', {role: 'tab', 'aria-selected': String(p.key === model.place),
+    refill(tabs, ...model.places.map(p => h('button', {role: 'tab', 'aria-selected': String(p.key === model.place),
       'data-place': p.key, onclick: () => send('place', {place: p.key})}, TABS[p.key], p.number ? h('small', {}, count(p.number)) : null)))
   }
   function nothing() {
@@ -305,7 +305,7 @@ export function render({model, view, el}) {
     const range = shown ? `${count(model.first + 1)}–${count(model.first + shown)}` : '0'
     const of = model.place === 'ranked' && model.above !== null
       ? ` · ${count(model.above)} unjudged ≥ ${score(model.threshold)}` : ` of ${count(model.total)}`
-    paging.replaceChildren(
+    refill(paging, 
       h('button', {class: 'bare', 'aria-label': 'Previous page', title: 'Previous page ([)', disabled: model.first === 0, onclick: () => turn(model.first - shown)}, icon('left')),
       h('span', {class: 'range', title: `${many(model.total, 'window')} in all`}, range + of),
       h('button', {class: 'bare', 'aria-label': 'Next page', title: 'Next page (])', disabled: model.first + shown >= model.total, onclick: () => turn(model.first + shown)}, icon('right')))
@@ -316,7 +316,7 @@ export function render({model, view, el}) {
     const marking = [h('b', {}, `${marked.size} marked`), keys('y', 'n', 'u', ''),
       h('button', {class: 'link', onclick: mark_all}, marked.size < model.cards.length ? 'all on the page' : 'none')]
     plain.push(h('button', {class: 'link', 'aria-label': 'Keys', onclick: () => show_help()}, h('kbd', {}, '?'), 'keys'))
-    hints.replaceChildren(...marked.size ? marking : plain)
+    refill(hints, ...marked.size ? marking : plain)
   }
   function show_help(on = help.hidden) {
     help.hidden = !on

@@ -16,7 +16,7 @@ function timeFrequency({ask, measure, pointed, changed}) {
   const cross = h('div', {class: 'cross', hidden: true})
   const plot = h('div', {class: 'plot', tabindex: 0, role: 'img', 'aria-label': 'Spectrogram'}, image, before, after, mark, drawn_box, cross, head)
   const hz_axis = h('div', {class: 'axis y', 'aria-hidden': 'true'}), s_axis = h('div', {class: 'axis x', 'aria-hidden': 'true'})
-  const node = h('div', {class: 'chart'}, hz_axis, plot, s_axis)
+  const node = h('div', {class: 'timefrequency'}, hz_axis, plot, s_axis)
   const levels = document.createElement('canvas')
   let sound = null, view = null, hz = null, picture = null, box = null, number = 0, timer = 0, level_data = null, drag = null
 
