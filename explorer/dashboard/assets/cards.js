@@ -36,6 +36,8 @@ function listenToKeys(model, el, on_key) {
       let top = el
       while (top.getRootNode() instanceof ShadowRoot) top = top.getRootNode().host
       listens = model.whole_page ? document : top
+      const hear = on_key
+      on_key = event => { if (el.checkVisibility()) hear(event) } // another screen may be open
       if (!model.whole_page) { top.setAttribute('data-lm-suppress-shortcuts', 'true'); top.tabIndex = -1 }
       listens.addEventListener('keydown', on_key)
     },

@@ -410,7 +410,10 @@ class State(param.Parameterized):
                 "yes or no to what? Make a class first: select a few points, then “New class”"
             )
         chosen = [int(row) for row in rows]
-        if chosen and all(self.judgement(row, name) == judgement for row in chosen):
+        own = self.learned.events  # what somebody else said cannot be taken back here
+        if chosen and all(
+            (name, row) in own and self.judgement(row, name) == judgement for row in chosen
+        ):
             self.remove_example(chosen, name)
             return
         self.must("annotator", "labelling")
