@@ -53,7 +53,7 @@ class Desk:
             self._held = []
         elif self._document is not None and not pn.state.loaded:
             self._held = []
-            pn.state.onload(self.open)
+            pn.state.onload(self._let_out)
 
     @property
     def document(self) -> Any:
@@ -88,14 +88,19 @@ class Desk:
             turn()
 
     def open(self) -> None:
-        """The screen can be spoken to, on this thread: what was held back goes out.
+        """A notebook's screen can be spoken to, on this thread: what was held back goes out.
 
         A notebook's kernel may hear the screen on a thread of its own (a subshell). Whatever goes
         to the screen must come from that one thread, because a message is several packets, and
         packets of two threads would mix.
         """
+        if self._document is not None:
+            return  # a page says so itself, and later than its first message
         with contextlib.suppress(RuntimeError):
             self._loop = asyncio.get_running_loop()
+        self._let_out()
+
+    def _let_out(self) -> None:
         with self._lock:
             held, self._held = self._held, None
         for turn in held or ():
