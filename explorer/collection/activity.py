@@ -203,6 +203,17 @@ class Tally:
         site, n = self.cells.site, len(self.cells.sites)
         return summed(site, n, self.count), summed(site, n, self.hours)
 
+    def by_hour(
+        self, site: int | None = None, low: int = 0
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Counts and recorded hours by hour of the day (from ``low``), all days together, [24]."""
+        cells = self.cells
+        inside = (cells.hour >= low) & (cells.hour < low + HOURS)
+        if site is not None:
+            inside &= cells.site == site
+        at = cells.hour[inside] - low
+        return summed(at, HOURS, self.count[inside]), summed(at, HOURS, self.hours[inside])
+
     def by_period(
         self, period: Period, site: int | None = None
     ) -> tuple[list[date], NDArray[np.float64], NDArray[np.float64]]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from explorer.collection.activity import UNKNOWN, Tally, limits
+from explorer.collection.activity import HOURS, UNKNOWN, Tally, limits
 from explorer.collection.daylight import EVENTS, Daylight
 from explorer.collection.places import metres
 from explorer.dashboard.activity.heard import Looks
@@ -107,33 +107,37 @@ def sun_of(
     return found
 
 
-def season(looks: Looks, period: Any, *, each: bool) -> dict[str, Any]:
-    """Rates by day, week or month, all sites together or for each, with their intervals."""
-    tally = looks.by_period
+def season(looks: Looks, period: Any, *, each: bool, low: int = 0) -> dict[str, Any]:
+    """Rates by hour of the day, or by day, week or month, with their intervals.
+
+    All sites together or for each. ``begins`` are the periods' first days, or hours from ``low``.
+    """
+    hourly = period == "hour"
+    tally = looks.by_hour if hourly else looks.by_period
     sites = sites_heard(tally) if each else []
     spread = tally.dispersion
     panels: list[dict[str, Any]] = []
-    begins: list[date] = []
+    begins: list[Any] = list(range(low, low + HOURS)) if hourly else []
     for site in sites[:MOST_PANELS] if each else [None]:
-        begins, count, hours = tally.by_period(period, site)
-        low, high = limits(count, spread)
+        if hourly:
+            count, hours = tally.by_hour(site, low)
+        else:
+            days, count, hours = tally.by_period(period, site)
+            begins = [day.isoformat() for day in days]
+        least, greatest = limits(count, spread)
         there = hours > 0
         over = np.where(there, hours, 1)
+        rates = (("rate", count), ("low", least), ("high", greatest))
         panels.append(
             {
                 "site": None if site is None else tally.cells.sites[site],
                 "count": count.astype(int).tolist(),
                 "hours": np.round(hours, 4).tolist(),
-                **{
-                    name: [
-                        _rounded(v, 4) if t else None for v, t in zip(x / over, there, strict=True)
-                    ]
-                    for name, x in (("rate", count), ("low", low), ("high", high))
-                },
+                **{name: _where(there, values / over) for name, values in rates},
             }
         )
     return {
-        "begins": [day.isoformat() for day in begins],
+        "begins": begins if any(any(panel["hours"]) for panel in panels) else [],
         "panels": panels,
         "left": max(0, len(sites) - MOST_PANELS),
     }
@@ -209,13 +213,13 @@ def table(looks: Looks) -> pd.DataFrame:
         for event in ("sunrise", "sunset"):
             at = [None if sun is None else getattr(sun, event) for sun in suns]
             frame[event] = [None if t is None else t.isoformat(timespec="seconds") for t in at]
-    frame["recorded_hours"] = hours
+    frame["recorded_hours"] = hours.round(6)
     if looks.unit != "effort":
         count = tally.count[there]
         low, high = limits(count, tally.dispersion)
         frame[looks.unit] = count.astype(int)
         for name, values in (("per_hour", count), ("low", low), ("high", high)):
-            frame[name] = values / hours
+            frame[name] = (values / hours).round(4)
     return frame.sort_values(["site", "day", "hour"], ignore_index=True)
 
 
@@ -276,6 +280,12 @@ def _most(values: Any, weights: Any, *, rates: bool) -> float:
     share = np.cumsum(weights[heard][order])
     at = int(np.searchsorted(share, TOP * share[-1]))
     return round(float(values[heard][order][min(at, len(order) - 1)]), 4)
+
+
+def _where(there: Any, values: Any) -> list[float | None]:
+    return [
+        _rounded(value, 4) if known else None for known, value in zip(there, values, strict=True)
+    ]
 
 
 def _rounded(value: float | None, digits: int) -> float | None:

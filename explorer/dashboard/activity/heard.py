@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import param
 
-from explorer.collection.activity import CLOCKS, PERIODS, Cells, Clock, Period, Tally, cells
+from explorer.collection.activity import CLOCKS, PERIODS, Cells, Clock, Tally, cells
 from explorer.collection.counts import begins
 from explorer.collection.daylight import Daylight
 from explorer.dashboard.frame.desk import Desk
@@ -27,6 +27,9 @@ FEW_DAYS = 4
 """So few days are drawn as rows of bars."""
 
 UNITS = ["windows", "detections", "effort"]
+RHYTHMS = ["hour", *PERIODS]
+TURNED_FROM = -12
+"""The first of the hours before and after sunrise."""
 
 DAYS, HOURS_OF_DAY, SITES = ("since", "until"), ("from_h", "to_h"), ("sites",)
 
@@ -39,6 +42,7 @@ class Looks:
     """
 
     kept: Tally
+    by_day_and_hour: Tally
     by_hour: Tally
     by_period: Tally
     by_site: Tally
@@ -94,7 +98,7 @@ class Heard(param.Parameterized):
     unit: Any = param.Selector(default="windows", objects=UNITS)
     clock: Any = param.Selector(default="hour", objects=list(CLOCKS))
     each = param.Boolean(doc="A picture for each site.")
-    period: Any = param.Selector(default="month", objects=list(PERIODS))
+    period: Any = param.Selector(default="month", objects=RHYTHMS)
     looks: Any = param.ClassSelector(class_=Looks, default=None, allow_None=True)
 
     def __init__(self, state: State, desk: Desk) -> None:
@@ -108,8 +112,18 @@ class Heard(param.Parameterized):
         self.param.watch(self._look, ["unit", "clock"])
         self._look()
 
-    def choose_period(self, period: Period) -> None:
-        """Look at days, weeks or months."""
+    @property
+    def each_season(self) -> bool:
+        """Whether there is a season for each site: only where somebody wants to see that."""
+        return self.each and self._each_chosen
+
+    @property
+    def low(self) -> int:
+        """The first of the 24 hours."""
+        return 0 if self.clock == "hour" else TURNED_FROM
+
+    def choose_period(self, period: str) -> None:
+        """Look at hours of the day, days, weeks or months."""
         self._period_chosen = True
         self.period = period
 
@@ -147,7 +161,7 @@ class Heard(param.Parameterized):
         length = 0 if ends is None else ends[1] - ends[0] + 1
         chosen: dict[str, Any] = {}
         if not self._period_chosen:
-            chosen["period"] = "day" if length <= 21 else "week" if length <= 190 else "month"
+            chosen["period"] = _period_for(length)
         if not self._each_chosen:  # a few days leave room for every site
             chosen["each"] = 0 < length <= FEW_DAYS and len(made.sites) > 1
         return chosen
@@ -165,18 +179,26 @@ def look(state: State, unit: str, clock: Clock) -> Looks:
             once[key] = tally(state, by_clock, rows, without)
         return once[key]
 
-    by_hour = of(*DAYS, *HOURS_OF_DAY)
-    if clock != "hour":
+    by_day_and_hour, by_hour = of(*DAYS, *HOURS_OF_DAY), of(*HOURS_OF_DAY)
+    if clock != "hour":  # the filter's hours are the clock's: they hold here as they do elsewhere
         by_sun = cells(state.collection, clock, state.run)
-        by_hour = tally(state, by_sun, rows, DAYS)
+        by_day_and_hour, by_hour = tally(state, by_sun, rows, DAYS), tally(state, by_sun, rows)
     return Looks(
         kept=of(),
+        by_day_and_hour=by_day_and_hour,
         by_hour=by_hour,
         by_period=of(*DAYS),
         by_site=of(*SITES),
         daylight=Daylight.of(state.collection),
         unit="effort" if rows is None else unit,
     )
+
+
+def _period_for(days: int) -> str:
+    """Hours for a few days, days for up to three weeks, weeks for half a year, else months."""
+    if days <= FEW_DAYS:
+        return "hour"
+    return "day" if days <= 21 else "week" if days <= 190 else "month"
 
 
 def _what(whole: Filter) -> Filter:

@@ -28,8 +28,6 @@ NO_TIMES = (
     "or its name, such as SITE_20260301_053000.wav."
 )
 COUNTING = "Counting …"
-TURNED_FROM = -12
-"""The first of the hours before and after sunrise."""
 
 
 class HeatMap(Piece):
@@ -136,8 +134,9 @@ class HeatMap(Piece):
             return
         active = state.active_class
         effort = looks.unit == "effort"
-        low = 0 if heard.clock == "hour" else TURNED_FROM
-        frame = figures.heat(looks.by_hour, looks.daylight, each=heard.each, effort=effort, low=low)
+        frame = figures.heat(
+            looks.by_day_and_hour, looks.daylight, each=heard.each, effort=effort, low=heard.low
+        )
         looked = replace(_times(state.filter), sites=state.filter.sites)
         what = "Recorded time" if effort or active is None else active.name
         self.param.update(

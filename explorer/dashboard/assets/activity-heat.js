@@ -204,8 +204,10 @@ export function render({model, view, el}) {
     const effort = model.unit === 'effort'
     const end = frame.most ? (effort ? `${per(frame.most)} min a day` : `${per(frame.most)}${' per recorded hour'}`) : ''
     const whole = frame.panels.some(panel => panel.sun)
+    const turned = frame.n <= 4 && frame.span === 1
     foot.replaceChildren(
-      h('span', {class: 'legend'}, '0', h('i', {class: 'ramp'}), end || 'never'),
+      turned ? h('span', {class: 'legend'}, h('i', {class: 'box full'}), end ? `up to ${end}` : 'never', !effort && end ? ', line: 95 % interval' : '')
+        : h('span', {class: 'legend'}, '0', h('i', {class: 'ramp'}), end || 'never'),
       effort ? '' : h('span', {class: 'legend'}, h('i', {class: 'box heard'}), 'recorded, none found'),
       h('span', {class: 'legend'}, h('i', {class: 'box'}), 'not recorded'),
       whole ? h('span', {class: 'legend'}, h('i', {class: 'stroke'}), 'sunrise, sunset') : '',

@@ -1,4 +1,5 @@
-// The season: a point for each day, week or month with its interval; a press looks at it alone.
+// The season and the day: a point for each month, week, day or hour with its interval; a press looks
+// at it alone.
 
 export function render({model, view, el}) {
   const send = sender(model, view)
@@ -6,16 +7,18 @@ export function render({model, view, el}) {
   const panels = h('div', {class: 'panels'})
   const tip = h('div', {class: 'tip', hidden: true})
   const root = h('section', {class: 'card panel', 'aria-label': 'Season'}, bar, panels, tip)
-  const NAMES = {day: 'by day', week: 'by week', month: 'by month'}
+  const NAMES = {hour: 'hour', day: 'day', week: 'week', month: 'month'}
+  const hourly = () => model.period === 'hour'
   let held = null  // the period in focus, so that it stays there when all is drawn anew
 
   function draw_bar() {
-    bar.replaceChildren(h('h2', {}, 'Season'),
-      h('span', {class: 'segments', role: 'group', 'aria-label': 'Periods'}, Object.entries(NAMES).map(([period, name]) =>
+    bar.replaceChildren(h('h2', {}, hourly() ? 'Time of day' : 'Season'),
+      h('small', {}, 'by'), h('span', {class: 'segments', role: 'group', 'aria-label': 'Rates by'}, Object.entries(NAMES).map(([period, name]) =>
         h('button', {'aria-pressed': String(period === model.period), onclick: () => send('period', {period})}, name))),
       h('span', {class: 'grow'}), h('small', {}, model.unit === 'effort' ? 'recorded hours' : 'per recorded hour, 95 % interval'))
   }
-  const period_words = begin => model.period === 'month' ? day_at(begin).toLocaleDateString('en-GB', {month: 'long', year: 'numeric', timeZone: 'UTC'})
+  const hour_name = x => model.clock === 'hour' ? band(x) : after_words(x, model.clock.slice(6))
+  const period_words = begin => hourly() ? hour_name(begin) : model.period === 'month' ? day_at(begin).toLocaleDateString('en-GB', {month: 'long', year: 'numeric', timeZone: 'UTC'})
     : `${model.period === 'week' ? 'week of ' : ''}${date_words(begin, {year: 'numeric'})}`
   function words_of(panel, i) {
     const title = `${period_words(model.frame.begins[i])}${panel.site !== null ? ` · ${panel.site || 'no site'}` : ''}`
@@ -29,7 +32,15 @@ export function render({model, view, el}) {
   const last_day = i => { const next = model.frame.begins[i + 1]; if (next) return days_on(next, -1)
     const first = model.frame.begins[i]
     return model.period === 'day' ? first : model.period === 'week' ? days_on(first, 6) : days_on(new Date(Date.UTC(day_at(first).getUTCFullYear(), day_at(first).getUTCMonth() + 1, 1)).toISOString().slice(0, 10), -1) }
-  const inside = i => (!model.since || last_day(i) >= model.since) && (!model.until || model.frame.begins[i] <= model.until)
+  const inside = i => {
+    const f = model.filter, begin = model.frame.begins[i]
+    if (!hourly()) return (!f.since || last_day(i) >= f.since) && (!f.until || begin <= f.until)
+    return model.clock !== 'hour' || (f.from_h <= f.to_h ? begin + 0.5 >= f.from_h && begin + 0.5 < f.to_h : begin + 0.5 >= f.from_h || begin + 0.5 < f.to_h)
+  }
+  const chosen = i => {
+    const f = model.filter, begin = model.frame.begins[i]
+    return hourly() ? f.from_h === begin && f.to_h === begin + 1 : f.since === begin && f.until === last_day(i)
+  }
 
   function draw_panel(panel, p, width, height, top_value, last) {
     const effort = model.unit === 'effort'
@@ -43,9 +54,14 @@ export function render({model, view, el}) {
       ...[[0, 0], [0.5, 4], [1, 8]].map(([share, lower]) => s('text', {x: left - 6, y: y(top_value * share) + (share === 0 ? 0 : 4), 'text-anchor': 'end'}, share === 0.5 && tall < 60 ? '' : per(top_value * share)))]
     if (panel.site !== null) marks.push(s('text', {x: left, y: 13, class: 'title'}, panel.site || 'no site'))
     if (last) {
-      const room = Math.max(1, Math.ceil((model.period === 'month' ? 34 : 46) / step))
+      const room = hourly() ? (step > 26 ? 3 : 6) : Math.max(1, Math.ceil((model.period === 'month' ? 34 : 46) / step))
       for (let i = 0; i < n; i += room) {
         if (x(i) > width - 24) break
+        if (hourly()) {
+          const at = model.frame.begins[i], text = model.clock === 'hour' ? (at ? hour_words(at) : '00 h') : at > 0 ? `+${at}` : at < 0 ? `−${-at}` : '0'
+          marks.push(s('text', {x: x(i) - step / 2, y: height - 5, 'text-anchor': 'middle'}, text))
+          continue
+        }
         const begin = day_at(model.frame.begins[i])
         const text = model.period !== 'month' ? date_words(model.frame.begins[i])
           : begin.getUTCMonth() === 0 ? String(begin.getUTCFullYear()) : begin.toLocaleDateString('en-GB', {month: 'short', timeZone: 'UTC'})
@@ -62,7 +78,7 @@ export function render({model, view, el}) {
       const [title, text] = words_of(panel, i)
       const begin = model.frame.begins[i]
       const point = s('g', {class: inside(i) ? 'point' : 'point out', role: 'button', tabindex: -1, 'data-at': `${p} ${i}`, 'aria-label': `${title}: ${text}`,
-        'aria-pressed': String(Boolean(model.since) && model.since === begin && model.until === last_day(i))},
+        'aria-pressed': String(chosen(i))},
       s('rect', {x: x(i) - step / 2, y: top - 4, width: step, height: tall + 8, rx: 3, class: 'catch'}),
       effort ? s('rect', {x: x(i) - Math.min(step * 0.4, 14), y: y(v), width: Math.min(step * 0.8, 28), height: Math.max(1, top + tall - y(v)), rx: 1.5, class: 'bar'})
         : [s('line', {x1: x(i), x2: x(i), y1: y(panel.low[i]), y2: y(panel.high[i]), class: 'interval'}),
@@ -90,13 +106,13 @@ export function render({model, view, el}) {
       marks.push(point)
     })
     return s('svg', {class: 'plot', viewBox: `0 0 ${width} ${height}`, style: {height: `${height}px`}, role: 'group',
-      'aria-label': `${model.unit === 'effort' ? 'Recorded hours' : `${model.name_} per recorded hour`} ${NAMES[model.period]}${panel.site !== null ? `, ${panel.site || 'no site'}` : ''}`}, marks)
+      'aria-label': `${model.unit === 'effort' ? 'Recorded hours' : `${model.name_} per recorded hour`} by ${NAMES[model.period]}${panel.site !== null ? `, ${panel.site || 'no site'}` : ''}`}, marks)
   }
   function draw() {
     draw_bar()
     const frame = model.frame, n = frame.begins?.length ?? 0
     root.style.setProperty('--mine', model.unit === 'effort' ? 'var(--accent)' : `var(--class-${model.style % 8})`)
-    if (!n) { panels.replaceChildren(h('p', {class: 'empty'}, 'The season shows once recordings say when they were made.')); return }
+    if (!n) { panels.replaceChildren(h('p', {class: 'empty'}, 'Nothing dated was recorded in what is looked at.')); return }
     const width = panels.clientWidth, k = frame.panels.length
     if (width < 80) return
     const height = Math.max(k === 1 ? 90 : 76, Math.floor((panels.clientHeight - 2) / k))
@@ -113,7 +129,7 @@ export function render({model, view, el}) {
   }
   let asked = false
   const soon = () => { if (!asked) { asked = true; requestAnimationFrame(() => { asked = false; tip.hidden = true; draw() }) } }
-  model.on(['frame', 'period', 'unit', 'style', 'name_', 'since', 'until'], soon)
+  model.on(['frame', 'period', 'unit', 'clock', 'style', 'name_', 'filter'], soon)
   new ResizeObserver(soon).observe(panels)
   draw()
   return root

@@ -61,9 +61,10 @@ export function render({model, view, el}) {
     const most = Math.max(1e-9, ...placed.map(value))
     const biggest = placed.length > 30 ? 11 : placed.length > 12 ? 14 : 18
     const radius = site => !site.hours ? 5 : value(site) > 0 ? Math.max(4, biggest * Math.sqrt(value(site) / most)) : 5
-    const taken = []
+    const taken = [], pen = h('canvas').getContext('2d')
+    pen.font = `11.5px ${getComputedStyle(root).fontFamily}`
     const label = (site, x, y, r) => {  // where there is room: right, left, above or below
-      const w = named(site).length * 6.4 + 4, t = 13
+      const w = pen.measureText(named(site)).width + 4, t = 13
       const tries = [[x + r + 4, y + 4, 'start', x + r + 4], [x - r - 4, y + 4, 'end', x - r - 4 - w], [x, y - r - 5, 'middle', x - w / 2], [x, y + r + 13, 'middle', x - w / 2]]
       for (const [tx, ty, anchor, x0] of tries) {
         const box = [x0, ty - t + 2, x0 + w, ty + 3]
