@@ -153,11 +153,12 @@ function chart(model, act) {
   function draw_labels() {
     const taken = []
     for (const [node, label] of named) {
-      const x = px(label.x), y = py(label.y)
       const half = node.offsetWidth / 2 || label.name.length * 3.2
+      const there = [px(label.x), py(label.y)]
+      const seen = there[0] > 0 && there[0] < width && there[1] > 0 && there[1] < height
+      const x = Math.min(width - half - 6, Math.max(half + 6, there[0])), y = Math.max(56, there[1] - 15)
       const box = [x - half - 3, y - 9, x + half + 3, y + 9]
-      const room = x > half && y > 50 && x < width - half && y < height - 50
-      const free = room && !taken.some(t => t[0] < box[2] && box[0] < t[2] && t[1] < box[3] && box[1] < t[3])
+      const free = seen && !taken.some(t => t[0] < box[2] && box[0] < t[2] && t[1] < box[3] && box[1] < t[3])
       node.style.visibility = free ? 'visible' : 'hidden'
       if (!free) continue
       taken.push(box)
@@ -165,7 +166,7 @@ function chart(model, act) {
     }
   }
   function take_labels() {
-    named = model.labels.map(label => [h('button', {class: 'place-name', title: `${label.name}: ${many(label.n, 'window')}. Select them.`,
+    named = model.labels.map(label => [h('button', {class: 'place-name', title: `${label.name}: ${many(label.n, 'window')}. ${label.reason}\nClick to select them.`,
       onclick: () => act.label(label.code)}, label.name), label])
     labels.replaceChildren(...named.map(([node]) => node))
   }
@@ -278,5 +279,17 @@ function chart(model, act) {
   model.on('emptied', () => { outline = null; soon(TOP) })
   new ResizeObserver(resize).observe(root)
   take_points(); take_codes(); take_labels()
-  return {root, top, whole, zoom_by, redraw: () => soon(BASE), use: name => { tool = name; top.style.cursor = name === 'pan' ? 'grab' : 'crosshair' }}
+  // The corner that holds fewest windows, for what must lie on the map: [right, bottom].
+  function emptiest(wide, tall) {
+    const corners = [[0, 0], [1, 0], [0, 1], [1, 1]], held = [0, 0, 0, 0]
+    const step = Math.max(1, Math.floor(C.length / 20000))
+    for (let i = 0; i < C.length; i += step) {
+      const x = px(P[2 * i] / 65535), y = py(P[2 * i + 1] / 65535) - 44
+      corners.forEach(([right, bottom], k) => {
+        if ((right ? x > width - wide : x < wide) && (bottom ? y > height - 44 - tall : y < tall)) held[k]++
+      })
+    }
+    return corners[held.indexOf(Math.min(...held))]
+  }
+  return {root, top, whole, emptiest, zoom_by, redraw: () => soon(BASE), use: name => { tool = name; top.style.cursor = name === 'pan' ? 'grab' : 'crosshair' }}
 }

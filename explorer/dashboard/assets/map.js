@@ -46,9 +46,13 @@ export function render({model, view, el}) {
       model.sentence ? h('span', {class: 'quiet'}, `· ${model.sentence}`) : '',
       h('button', {class: 'link', onclick: () => send('clear')}, 'clear'))
     legend.hidden = !model.legend.length || !ready || Boolean(model.title)
-    legend.className = model.ramp ? 'legend ramp' : 'legend'
+    legend.className = model.ramp ? 'legend ramp' : model.legend.length > 5 ? 'legend two' : 'legend'
     legend.replaceChildren(...model.legend.map(([colour, text]) => h('span', {}, h('i', {style: {background: colour}}), text)),
       model.meaning ? h('small', {class: 'meaning'}, model.meaning) : '')
+    if (!legend.hidden) requestAnimationFrame(() => {
+      const [right, bottom] = map.emptiest(legend.offsetWidth + 24, legend.offsetHeight + 12)
+      Object.assign(legend.style, {left: right ? 'auto' : '12px', right: right ? '12px' : 'auto', top: bottom ? 'auto' : '52px', bottom: bottom ? '52px' : 'auto'})
+    })
     making.hidden = ready && model.progress === null
     making.className = ready ? 'making small' : 'making'
     if (!making.hidden) draw_making()

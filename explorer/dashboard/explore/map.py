@@ -93,6 +93,8 @@ class MapPiece(Piece):
         state.param.watch(self._follow, ["jobs"])
         self._draw()
         self._follow()
+        if linked is None:  # a link may have opened the map in these colours
+            want_layer(state, desk, state.colour_by)
 
     # --- what the person does ---------------------------------------------------------------
 
@@ -218,7 +220,7 @@ class MapPiece(Piece):
             chosen = chosen[np.linspace(0, len(chosen) - 1, MOST_ON_TOP).astype(np.int64)]
         focus = state.focus
         if self._linked is not None:
-            chosen, _ = self._linked.there(chosen)
+            chosen = self._linked.there(chosen)[0]
             focus = self._linked.one(focus)
         self.param.update(
             marks=chosen.tolist(),
@@ -263,7 +265,14 @@ class MapPiece(Piece):
         at = (layer.places - low) / (high - low)
         sizes = layer.sizes()
         return [
-            {"name": name, "x": float(x), "y": float(y), "n": int(sizes[code]), "code": code}
+            {
+                "name": name,
+                "reason": layer.reasons[code] if layer.reasons else "",
+                "x": float(x),
+                "y": float(y),
+                "n": int(sizes[code]),
+                "code": code,
+            }
             for code, (name, (x, y)) in enumerate(zip(layer.names, at, strict=True))
         ]
 

@@ -170,7 +170,7 @@ def follow(state: State, desk: Desk) -> None:
 
 def want_layer(state: State, desk: Desk, name: str) -> None:
     """Have a layer of the map made, unless it is there or is none."""
-    if name not in layers.NOTES or name in state.layers or state.run is None:
+    if name not in layers.NOTES or name in state.layers or state.run is None or state.xy is None:
         return
     collection, run = state.collection, state.run
 
@@ -186,6 +186,13 @@ def want_layer(state: State, desk: Desk, name: str) -> None:
     if not desk.attached:
         finish(layers.make(collection, run, name, lambda share, words: None), None)
         return
+    if name == layers.CLUSTER:  # the colours at once; names follow
+
+        def show(quick: Any) -> None:
+            if name not in state.layers:
+                state.layers = {**state.layers, name: quick}
+
+        desk.run(lambda: layers.quick_clusters(collection, run), show, "")
     job = board(collection).start(
         f"{name} {run}",
         f"Colouring by {name}",

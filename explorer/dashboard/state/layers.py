@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from explorer.collection.collection import Collection
+    from explorer.collection.map_layers import Clusters
+    from explorer.collection.species import Species
+    from explorer.space.faithfulness import Faithfulness
 
 CLUSTER, SPECIES, TRUST = "cluster", "species", "trust"
 NOTES = {
@@ -38,6 +41,8 @@ class Layer:
         int [n_windows], -1 for none; None where there are values.
     names
         Of the kinds.
+    reasons
+        What each name rests on, in a sentence; empty where that is plain.
     places
         Where on the map to write each name, [n_kinds, 2]; None for nowhere.
     values
@@ -49,6 +54,7 @@ class Layer:
     name: str
     codes: NDArray[np.integer] | None = None
     names: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
     places: NDArray[np.floating] | None = None
     values: NDArray[np.floating] | None = None
     meaning: str = ""
@@ -79,35 +85,37 @@ def make(collection: Collection, run: str, name: str, report: Report) -> Layer:
     return _trust(collection.faithfulness(run, report=report))
 
 
-def _clusters(found: Any) -> Layer:
+def quick_clusters(collection: Collection, run: str) -> Layer:
+    """The clusters without listening to any: named by labels, or by numbers."""
+    return _clusters(collection.clusters(run, listen=False))
+
+
+def _clusters(found: Clusters) -> Layer:
     return Layer(
         CLUSTER,
         codes=found.codes,
-        names=tuple(found.names),
+        names=found.names,
+        reasons=found.reasons,
         places=found.centres,
         meaning="Groups that lie close together on this map; a name says what is known of one.",
     )
 
 
-def _species(found: Any) -> Layer:
-    counts = np.bincount(found.codes, minlength=len(found.names))
-    most = np.argsort(-counts, kind="stable")[:MOST_SPECIES]
-    most = most[counts[most] > 0]
-    to_rank = np.full(len(found.names), -1, dtype=np.int16)
-    to_rank[most] = np.arange(len(most))
-    return Layer(
+def _species(found: Species) -> Layer:
+    return Layer(  # the most frequent come first
         SPECIES,
-        codes=to_rank[found.codes],
-        names=tuple(found.names[i] for i in most),
+        codes=np.where(found.codes < MOST_SPECIES, found.codes, -1),
+        names=found.names[:MOST_SPECIES],
         meaning="The encoder's best guess for each window, right or wrong.",
     )
 
 
-def _trust(found: Any) -> Layer:
-    values = np.asarray(getattr(found, "share", found), dtype=np.float32)
-    mean = float(np.nanmean(values)) if len(values) else 0.0
+def _trust(found: Faithfulness) -> Layer:
     return Layer(
         TRUST,
-        values=values,
-        meaning=f"Share of a window's true neighbours that lie near it: {mean:.0%} on average.",
+        values=found.share,
+        meaning=(
+            f"Share of a window's true neighbours that lie near it: {found.mean:.0%} on average. "
+            "Lines lead from the sound in focus to those that lie far away."
+        ),
     )
