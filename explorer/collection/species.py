@@ -212,10 +212,10 @@ def _made(collection: Collection, run: str, report: Report) -> Species:
         codes[:done] = np.array([number.get(name, -1) for name in kept.classes])[kept.codes]
         scores[:done] = kept.scores
     for first, block in vectors.blocks(_AT_ONCE):
-        if first + len(block) <= done:
+        part = slice(max(first, done), first + len(block))
+        if part.start >= part.stop:
             continue
-        part = slice(first, first + len(block))
-        codes[part], scores[part] = _best(encoder, block)
+        codes[part], scores[part] = _best(encoder, block[part.start - first :])
         report(part.stop / len(vectors), f"Asking {encoder.name} what it hears")
     made = _numbered(run, codes, scores, written)
     _write(path, made, vectors)
