@@ -32,7 +32,7 @@ export function render({model, view}) {
   const judges = h('div', {class: 'judges', role: 'group', 'aria-label': 'Is it?'})
   const why = h('section', {class: 'reasons', 'aria-label': 'Why this was found'})
   const how = h('section', {class: 'how', 'aria-label': 'How to draw and play', hidden: true}, settings.node)
-  const facts = h('dl', {class: 'facts'})
+  const facts = h('section', {class: 'facts', 'aria-label': 'Where it is from'})
   const told = h('div', {class: 'told', role: 'status', 'aria-live': 'polite'})
   const keys = h('div', {class: 'keys', hidden: true}, h('dl', {}, CLOSER_KEYS.map(k => [h('dt', {}, k.slice(0, -1).map(x => h('kbd', {}, x))), h('dd', {}, k.at(-1))])))
   const dialog = h('dialog', {'aria-label': 'Closer look', tabindex: -1, autofocus: true},
@@ -200,7 +200,7 @@ export function render({model, view}) {
     const c = sound()
     const rows = [['Recording', c.recording], ['Seconds', `${c.start_s.toFixed(3)}–${c.end_s.toFixed(3)} of ${c.duration_s.toFixed(1)}`], ['Time', c.iso || 'not known'],
       ['Site', c.site || 'not known'], ['Device', c.device]].filter(([, value]) => value)
-    refill(facts, ...rows.map(([name, value]) => [h('dt', {}, name), h('dd', {}, value)]).flat(),
+    refill(facts, h('dl', {}, rows.map(([name, value]) => [h('dt', {}, name), h('dd', {}, value)])),
       h('div', {class: 'acts'}, h('button', {class: 'link', title: 'r', onclick: copy}, 'Copy a reference'),
         h('button', {class: 'link', title: 'd', onclick: download}, 'Download as heard'), h('small', {role: 'status'}, copied)))
   }

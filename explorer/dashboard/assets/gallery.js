@@ -1,21 +1,5 @@
 // Right: what it sounds like. A card is a judgement: see it, hear it, say yes, no or unsure.
 
-const TABS = {sample: 'Sample', ranked: 'Ranked', selection: 'Selection', similar: 'Similar', borderline: 'Next to label', study: 'Study',
-  unsure: 'Unsure', labelled: 'Labelled'}
-const KEYS = [['j', 'k', 'next, previous'], ['space', 'play or stop'], ['y', 'n', 'u', 'yes, no, unsure'], ['z', 'undo'],
-  ['Enter', 'closer look: context, zoom, speed'], ['x', 'mark it; y n u then judge all marked'], ['a', 'mark all on the page, or none'],
-  ['m', 'more like this'], ['w', 'why this score?'], ['[', ']', 'previous, next page'], ['t', 'cards or table'], ['s', 'how to draw and play'], ['?', 'these keys']]
-const SAID = {positive: 'yes', negative: 'no', unsure: 'unsure'}
-const TEACH = {
-  selection: ['Nothing is selected', 'Draw around some points on the map, or click one. Their sounds appear here.'],
-  ranked: ['No ranking yet', 'Make a class from a few sounds, and every other window is ranked by how much it is like them.'],
-  unsure: ['Nothing unsure', 'Press u on a card that you cannot tell. Come back to it here, or show it to a colleague.'],
-  labelled: ['No labels yet', 'Say yes or no to cards. Each of them is a label, kept with your name and the time.'],
-  borderline: ['Nothing left to suggest', 'Every window that would teach more has been judged.'],
-  study: ['All answered', 'How much there is stands on the left. More answers would not narrow it to less than ±1 %.'],
-  similar: ['Nothing searched yet', 'Press m on a card, or drop a sound file on the search field.'],
-}
-
 export function render({model, view, el}) {
   const send = sender(model, view)
   const title = h('div', {class: 'title'})
@@ -318,14 +302,23 @@ export function render({model, view, el}) {
     plain.push(h('button', {class: 'link', 'aria-label': 'Keys', onclick: () => show_help()}, h('kbd', {}, '?'), 'keys'))
     refill(hints, ...marked.size ? marking : plain)
   }
+  // Whoever opened a panel from a card is on that card again when it is closed.
+  let opener = null
+  const opened = () => { opener = root.getRootNode().activeElement }
+  function closed() {
+    if (opener?.isConnected && root.contains(opener)) opener.focus({preventScroll: true})
+    else nodes.get(focus)?.focus({preventScroll: true})
+  }
   function show_help(on = help.hidden) {
+    if (on) opened()
     help.hidden = !on
-    if (!on) return
+    if (!on) { closed(); return }
     help.replaceChildren(h('h2', {}, 'Keys'), h('dl', {}, KEYS.map(k => [h('dt', {}, k.slice(0, -1).map(x => h('kbd', {}, x))), h('dd', {}, k.at(-1))])),
       h('button', {onclick: () => show_help(false)}, 'Close'))
     help.querySelector('button').focus()
   }
   function show_how(on = how.hidden) {
+    if (on) opened()
     how.hidden = !on
     if (on) {
       close_why()
@@ -333,8 +326,8 @@ export function render({model, view, el}) {
         h('button', {class: 'bare', 'aria-label': 'Close', onclick: () => show_how(false)}, icon('close', 12))), settings.node)
       settings.draw()
       how.querySelector('[aria-checked="true"]')?.focus()
-    } else tools.querySelector('.preset')?.focus()
-    draw_title()
+      draw_title()
+    } else { draw_title(); closed() }
   }
   how.addEventListener('keydown', event => { if (event.key === 'Escape') { show_how(false); event.stopPropagation() } }, true)
 

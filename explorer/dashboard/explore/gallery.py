@@ -21,7 +21,14 @@ class Gallery(Listens):
     """The gallery and the ranked table: two looks at the same page of windows."""
 
     _esm = asset(
-        "dom.js", "spectrogram.js", "player.js", "listening.js", "why.js", "cards.js", "gallery.js"
+        "dom.js",
+        "spectrogram.js",
+        "player.js",
+        "listening.js",
+        "why.js",
+        "cards.js",
+        "gallery-words.js",
+        "gallery.js",
     )
     _stylesheets: ClassVar[list[str]] = [
         asset("base.css", "spectrogram.css", "listening.css", "gallery.css", "why.css")
