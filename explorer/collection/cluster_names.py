@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 Report = Callable[[float, str], None]
 Rows = NDArray[np.int64]
 
+UNHEARD = "group "
+"""With a number, the name of a cluster of which nothing is known."""
 MOSTLY = 0.6
 """A class is what a cluster is mostly of at this share of its judged windows, and
 `MOSTLY_LABELS` positives, which are `MOSTLY_JUDGED` of all of its windows; else "some"."""
@@ -163,7 +165,7 @@ def _named(
         most = f" Most of it: {', '.join(around)}." if around else ""
         reason = f"What {clips} from its middle sound like.{most} Nobody has labelled it."
         return _Named(", ".join((sound.words, *around)), reason)
-    name = ", ".join((f"group {code + 1}", *around))
+    name = ", ".join((f"{UNHEARD}{code + 1}", *around))
     return _Named(name, "Nobody has labelled it or listened to it, or its sound cannot be read.")
 
 

@@ -148,7 +148,7 @@ def clusters(
     collection: Collection, run: str, report: Report | None = None, *, listen: bool = True
 ) -> Clusters:
     """The clusters of the newest map and their names; see `Collection.clusters`."""
-    from explorer.collection.cluster_names import name_clusters  # noqa: PLC0415
+    from explorer.collection.cluster_names import UNHEARD, name_clusters  # noqa: PLC0415
 
     tell = report or (lambda share, words: None)
     tell(0.0, "Finding clusters")
@@ -161,8 +161,11 @@ def clusters(
 
     if not listen:
         return make()
-    stamp = (shown.digest, collection.latest_event())
-    return collection._keep(("clusters", run), stamp, make)
+    key, stamp = ("clusters", run), (shown.digest, collection.latest_event())
+    named = collection._keep(key, stamp, make)
+    if any(name.startswith(UNHEARD) for name in named.names):
+        collection._kept.pop(key, None)  # a disk may be plugged in again
+    return named
 
 
 def _found(collection: Collection, shown: Map) -> MapClusters:

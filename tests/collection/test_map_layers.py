@@ -173,8 +173,7 @@ def test_recordings_that_are_gone_leave_numbers_for_names_until_they_are_back(
     with monkeypatch.context() as unplugged:
         unplugged.setattr(mapped, "clip", gone)
         assert all(name.startswith("group ") for name in mapped.clusters().names)
-    back = Collection(mapped.path)
-    assert not any(name.startswith("group ") for name in back.clusters().names)
+    assert not any(name.startswith("group ") for name in mapped.clusters().names)
 
 
 def test_a_place_or_a_time_is_named_where_it_is_unlike_the_rest(mapped: Collection) -> None:
