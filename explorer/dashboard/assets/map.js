@@ -21,7 +21,6 @@ export function render({model, view, el}) {
   let chosen = 'lasso'
   function choose(name) { chosen = name; map.use(name); draw_tools() }
   function draw_tools() {
-    tools.hidden = !model.ready
     tools.replaceChildren(...TOOLS.map(([key, title]) => h('button', {'aria-pressed': String(key === chosen), title, 'data-tool': key,
       'aria-label': key, onclick: () => choose(key)}, icon(key), h('span', {}, key))),
       h('button', {title: 'Show the whole map (0)', 'aria-label': 'Show the whole map', onclick: map.whole}, icon('reset')),
@@ -33,14 +32,16 @@ export function render({model, view, el}) {
     if (model.other) { send('beside', {run: ''}); return }
     menu(button, model.beside.map(([run, note]) => ({label: run, note, value: run})), run => send('beside', {run}))
   }
-  function draw() {
-    const ready = model.ready
+  // Apart from the rest: a bar that moves must not close an open menu.
+  function draw_colours() {
     const button = h('button', {class: 'pill', 'aria-haspopup': 'menu', onclick: () => menu(button,
       model.colours_by.map(([by, note]) => by === null ? null : {label: by, note, value: by, chosen: by === model.colour_by}), by => send('colour', {by}))},
       h('span', {class: 'quiet'}, 'colour'), model.colour_by, icon('down', 12))
     colours.replaceChildren(...(model.title ? [h('span', {class: 'pill still'}, model.title)] : [button]))
-    colours.hidden = !ready
-    draw_tools()
+  }
+  function draw() {
+    const ready = model.ready
+    colours.hidden = tools.hidden = !ready
     said.hidden = !model.selected || !ready || Boolean(model.title)
     said.replaceChildren(h('b', {}, `${count(model.selected)} selected`),
       model.sentence ? h('span', {class: 'quiet'}, `· ${model.sentence}`) : '',
@@ -70,10 +71,13 @@ export function render({model, view, el}) {
       stopped ? h('button', {class: 'primary', onclick: () => send('start')}, 'Make the map')
         : h('button', {class: 'link', onclick: () => send('stop')}, 'stop'))
   }
+  model.on(['colour_by', 'colours_by'], draw_colours)
+  model.on(['beside', 'other'], draw_tools)
   let asked = false
   const soon = () => { if (!asked) { asked = true; requestAnimationFrame(() => { asked = false; draw() }) } }
-  model.on(['colour_by', 'colours_by', 'legend', 'meaning', 'selected', 'sentence', 'progress', 'doing', 'making', 'ready', 'windows', 'beside', 'other'], soon)
+  model.on(['colour_by', 'legend', 'meaning', 'selected', 'sentence', 'progress', 'doing', 'making', 'ready', 'windows'], soon)
   choose('lasso')
+  draw_colours()
   draw()
   return root
 }
