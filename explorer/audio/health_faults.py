@@ -89,7 +89,9 @@ def _clipping(health: SoundHealth) -> Fault | None:
 
 
 def _silence(health: SoundHealth) -> Fault | None:
-    zeros, stuck = health.silent, health.stuck
+    # Dropouts are zeros too, and are told as what they are.
+    dropped = health.dropped_s / health.seconds if health.seconds else 0.0
+    zeros, stuck = max(0.0, health.silent - dropped), health.stuck
     severity = _graded(zeros + stuck, SILENT_SEVERE, SILENT_WARNING)
     if severity is None:
         return None

@@ -74,7 +74,9 @@ class HealthProgress:
     @property
     def share(self) -> float:
         """Share of the sound that is measured, 0 to 1."""
-        return self.audio_s / self.total_audio_s if self.total_audio_s > 0 else 1.0
+        if self.recordings == self.total or self.total_audio_s <= 0:
+            return 1.0
+        return min(1.0, self.audio_s / self.total_audio_s)
 
 
 @dataclass(frozen=True)

@@ -160,6 +160,8 @@ def table_of(findings: Iterable[Finding]) -> pd.DataFrame:
         for found in findings
     ]
     table = pd.DataFrame(rows, columns=COLUMNS)
+    for column in ("from", "to"):
+        table[column] = table[column].astype(object).where(table[column].notna(), None)
     rank = table["severity"].map({name: n for n, name in enumerate(SEVERITIES)})
     order = table.assign(rank=rank).sort_values(
         ["rank", "kind", "site", "device", "from", "recording"], na_position="last", kind="stable"

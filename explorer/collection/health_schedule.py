@@ -244,7 +244,7 @@ def _gap_findings(part: Deployment, interval: float) -> Iterator[Finding]:
             "pause" if pause else "gap",
             f"Nothing for {lasting(length)}: a pause between two deployments, if it was meant."
             if pause
-            else _gap_words(gap.missing, length, every),
+            else _gap_words(gap.missing, length, interval),
             gap.before,
             gap.after,
             since_s=part.end_s[gap.before],
@@ -253,11 +253,14 @@ def _gap_findings(part: Deployment, interval: float) -> Iterator[Finding]:
         )
 
 
-def _gap_words(missing: int, length_s: float, every: str) -> str:
+def _gap_words(missing: int, length_s: float, interval: float) -> str:
     what = "One recording is" if missing == 1 else f"{missing:,} recordings are"
+    # A break may hold hours at which this recorder sleeps on every day.
+    within = "in a break of " if length_s > LONGER * missing * interval else ""
     return (
-        f"{what} missing ({lasting(length_s)}) where one every {every} is usual: look for them "
-        "on the card; else the battery, the card or a visit to the recorder explains it."
+        f"{what} missing ({within}{lasting(length_s)}) where one every {lasting(interval)} is "
+        "usual: look for them on the card; else the battery, the card or a visit to the recorder "
+        "explains it."
     )
 
 

@@ -79,6 +79,25 @@ def load(catalogue: Catalogue) -> dict[int, SoundHealth]:
     return {row.recording_id: SoundHealth.from_dict(json.loads(row.measures)) for row in rows}
 
 
+def load_one(catalogue: Catalogue, recording_id: int) -> SoundHealth | None:
+    """What was measured of one recording, or None where it is not measured yet."""
+    query = (
+        sa.select(_HEALTH.c.measures)
+        .join(_RECORDINGS, _FRESH)
+        .where(_RECORDINGS.c.id == recording_id)
+    )
+    with catalogue.engine.connect() as connection:
+        found = connection.scalar(query)
+    return None if found is None else SoundHealth.from_dict(json.loads(found))
+
+
+def count(catalogue: Catalogue) -> int:
+    """How many recordings are measured."""
+    query = sa.select(sa.func.count()).select_from(_HEALTH).join(_RECORDINGS, _FRESH)
+    with catalogue.engine.connect() as connection:
+        return int(connection.scalar(query) or 0)
+
+
 def stamp(catalogue: Catalogue) -> str:
     """Changes whenever measurements are kept."""
     return catalogue.setting(_MEASURED) or ""

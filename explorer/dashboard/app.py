@@ -23,7 +23,7 @@ from explorer.dashboard.frame.header import Header
 from explorer.dashboard.frame.jobs import follow
 from explorer.dashboard.frame.palette import theme_css
 from explorer.dashboard.frame.piece import Piece, asset
-from explorer.dashboard.frame.shared import Shared, shared
+from explorer.dashboard.frame.shared import Shared, run_with_windows, shared
 from explorer.dashboard.serving.live import join
 from explorer.dashboard.state.state import SCREENS, State
 from explorer.dashboard.state.trust import Watch
@@ -50,7 +50,12 @@ class Welcome(Piece):
 
     headline = param.String()
     text = param.String()
+    begin = param.String(doc="What the button says; empty where somebody else has to begin.")
     command = param.String()
+
+    def do_begin(self) -> None:
+        """Go where recordings are added and embedded."""
+        self.state.screen = "recordings"
 
 
 def make_app(
@@ -107,6 +112,7 @@ def make_app(
 
     def fill(run: str | None, view: dict[str, str]) -> None:
         """Make all for a run; also when the person goes over to another one."""
+        run = run_with_windows(collection, run)
         known = shared(collection, run) if run is not None else None
         state = State(
             collection,
@@ -118,7 +124,7 @@ def make_app(
         )
         _fill(root, state, known, header, view, fill)
 
-    fill(run or address.run_in(asked, collection) or collection.run, asked)
+    fill(run or address.run_in(asked, collection), asked)
     return root
 
 
@@ -164,6 +170,7 @@ def _fill(
     root.objects = [*top, body]
     state.param.watch(show, ["screen"])
     state.param.watch(retheme, ["theme"])
+    state.param.watch(lambda event: again(event.new, {}), ["open_run"])
     address.keep(state, desk)
     if known is not None:
         Watch(state, desk)
@@ -188,16 +195,17 @@ def _welcome(state: State, desk: Desk) -> Any:
             "numbers that can be compared. Then there is a map here. It can be stopped and "
             "started again at any time."
         )
-        command = f'explorer embed "{path}"'
+        begin, command = "Choose an encoder", f'explorer embed "{path}"'
     else:
         headline = "No recordings yet"
         text = "Point the collection at a folder of recordings. They stay where they are."
-        command = f'explorer embed "{path}" --audio FOLDER'
+        begin, command = "Add recordings", f'explorer embed "{path}" --audio FOLDER'
     return Welcome(
         state,
         desk,
         headline=headline,
         text=text,
+        begin=begin if state.may("owner") else "",
         command=command,
         sizing_mode="stretch_both",
         margin=0,

@@ -135,6 +135,9 @@ function menu(button, items, choose) {
 // sends before the page knows the app's root is lost, and may leave all later messages unreadable.
 function sender(model, view) {
   const waiting = []
+  // Bokeh takes a piece that has just come from the server for one that was made here, and sends all
+  // of it back with its first message, which fails. The server knows it.
+  const is_old = () => view.model.document?._new_models?.delete(view.model)
   let open = model.whole_page
   const known = () => {
     const root = view.root.model.id
@@ -145,12 +148,14 @@ function sender(model, view) {
     if (!known() && tries++ < 200) { setTimeout(look, 50); return }
     setTimeout(() => {
       open = true
+      is_old()
       model.send_msg({action: 'hello'})
       for (const message of waiting) model.send_msg(message)
     }, 100)
   }
   if (!open) setTimeout(look, 0)
   return (action, more = {}) => {
+    is_old()
     if (open) model.send_msg({action, ...more})
     else waiting.push({action, ...more})
   }

@@ -86,7 +86,9 @@ def filter_in(asked: dict[str, str]) -> Filter:
 
 def restore(state: State, asked: dict[str, str]) -> None:
     """Set what can be set before the labels are read."""
+    screen = asked["screen"] if asked.get("screen") in SCREENS else state.screen
     if state.facts is None:
+        state.screen = screen
         return
     known = set(state.facts.sites)
     wanted = filter_in(asked)
@@ -99,7 +101,7 @@ def restore(state: State, asked: dict[str, str]) -> None:
         listening=listening,
         closer=state.facts.row_at(asked.get("sound", "")),
         filter=wanted.with_(sites=sites, recording=recording),
-        screen=asked["screen"] if asked.get("screen") in SCREENS else state.screen,
+        screen=screen,
         colour_by=asked["colour"] if asked.get("colour") in COLOURS_BY else state.colour_by,
     )
 

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from explorer.dashboard.frame.desk import Desk
@@ -32,7 +32,9 @@ stop."""
 Work = Callable[[Report, threading.Event], Any]
 
 MAP = "map"
+EMBED = "embed"
 WAITING = "waiting for other work to be finished"
+STOPPING = "stopping"
 EVERY_S = 0.25
 """Bars move this often: a screen that is told of each batch has time for nothing else."""
 
@@ -68,7 +70,7 @@ class Job:
         self._ended: list[Callable[[Any, Exception | None], None]] = []
         self._guard = threading.Lock()
         self._began = self._told = 0.0
-        _worker.submit(self._run)
+        self._future = _worker.submit(self._run)
 
     def at_end(self, ended: Callable[[Any, Exception | None], None]) -> None:
         """Call with the result and None, or with None and the error (`Stopped` among them)."""
@@ -91,6 +93,17 @@ class Job:
             error = Stopped() if self.cancel.is_set() else caught
             if not isinstance(error, Stopped | ExplorerError):
                 log.exception("%s", self.title)
+        self._finish(result, error)
+
+    def stop(self) -> None:
+        """Ask it to stop; one that waits for its turn is over at once."""
+        self.cancel.set()
+        if self._future.cancel():
+            self._finish(None, Stopped())
+        else:
+            self.status = replace(self.status, words=STOPPING, left_s=None)
+
+    def _finish(self, result: Any, error: Exception | None) -> None:
         self._board.end(self)
         with self._guard:
             self._outcome = (result, error)
@@ -130,7 +143,8 @@ class Board:
         """Ask a job to stop; what it has done so far is kept."""
         job = self._jobs.get(kind)
         if job is not None:
-            job.cancel.set()
+            job.stop()
+            self.tell()
 
     def watch(self, watcher: Callable[[list[Status]], None]) -> Callable[[], None]:
         """Be told, from any thread, how all jobs are; gives what ends that."""
@@ -163,9 +177,24 @@ def board(collection: Collection) -> Board:
 
 def follow(state: State, desk: Desk) -> None:
     """Keep ``state.jobs`` up to date for as long as the session lasts."""
+
+    def hear(jobs: list[Status]) -> None:
+        over = {job.kind for job in state.jobs} - {job.kind for job in jobs}
+        state.jobs = jobs
+        if EMBED in over:
+            look_for_windows(state)
+
     if desk.attached:
-        known = board(state.collection)
-        desk.at_end(known.watch(lambda jobs: desk.soon(lambda: state.param.update(jobs=jobs))))
+        desk.at_end(board(state.collection).watch(lambda jobs: desk.soon(hear, jobs)))
+
+
+def look_for_windows(state: State) -> None:
+    """Say in ``state.fresh_run`` where there are more windows than this session looks at."""
+    collection = state.collection
+    newest = collection.run
+    if newest is not None and collection.n_windows(newest):
+        same = newest == state.run and collection.n_windows(newest) == state.n_windows
+        state.fresh_run = None if same else newest
 
 
 def want_layer(state: State, desk: Desk, name: str) -> None:

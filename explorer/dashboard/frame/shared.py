@@ -22,6 +22,13 @@ class Shared:
     pictures: Pictures
 
 
+def run_with_windows(collection: Collection, run: str | None) -> str | None:
+    """The run asked for, or else the newest one, of those in which there is something to see."""
+    runs = collection.runs
+    seen = runs.loc[runs["windows"] > 0, "run"].tolist()
+    return run if run in seen else next(reversed(seen), None)
+
+
 def shared(collection: Collection, run: str) -> Shared:
     """Made by the first session that asks, and given to all others."""
     key = f"explorer/{collection.path}/{run}/{collection.n_windows(run)}"
