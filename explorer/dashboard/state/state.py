@@ -134,12 +134,6 @@ class State(param.Parameterized):
     open_run = param.String(
         default=None, allow_None=True, doc="Set it to a run to look at that one: all is made anew."
     )
-    fresh_run = param.String(
-        default=None, allow_None=True, doc="A run that got windows which this session lacks."
-    )
-    open_run = param.String(
-        default=None, allow_None=True, doc="Set it to a run to look at that one: all is made anew."
-    )
     busy = param.String(default="", doc="What is being worked on, in words.")
     steps = param.List(doc="What can be undone, oldest first.")
     here = param.List(doc="Names of the people who have this collection open now.")
@@ -170,8 +164,6 @@ class State(param.Parameterized):
         self.collection = collection
         self.user = user
         self.run = run or collection.run
-        if self.run is not None and not collection.n_windows(self.run):
-            self.run = None  # it has just begun to be made
         if self.run is not None and not collection.n_windows(self.run):
             self.run = None  # it has just begun to be made
         self.background: Runner = at_once
