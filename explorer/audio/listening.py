@@ -149,17 +149,21 @@ class Listening:
             [self.preset, *(f"{name}={_text(value)}" for name, value in changed.items())]
         )
 
-    def on(self, rate: int) -> Fitted:
-        """What these settings mean for a recording of this rate.
+    def suited(self, rate: int) -> Listening:
+        """The settings for recordings of this rate: ``wide`` knows what it looks at.
 
-        ``wide`` knows what it looks at: bats where the recorder was set for them, and all there is
-        where the recording ends below its split.
+        It becomes ``bat`` where the recorder was set for bats, and ``full`` where the recording
+        ends below the split of ``wide``.
         """
-        mine = self
         if self.preset == "wide" and rate >= BAT_RATE_HZ:
-            mine = Listening.from_dict({**self.as_dict(), "preset": "bat"})
-        elif self.preset == "wide" and rate / 2 <= SPLIT_HZ * SPLIT_NEEDS:
-            mine = Listening.from_dict({**self.as_dict(), "preset": "full"})
+            return Listening.from_dict({**self.as_dict(), "preset": "bat"})
+        if self.preset == "wide" and rate / 2 <= SPLIT_HZ * SPLIT_NEEDS:
+            return Listening.from_dict({**self.as_dict(), "preset": "full"})
+        return self
+
+    def on(self, rate: int) -> Fitted:
+        """What these settings mean for a recording of this rate."""
+        mine = self.suited(rate)
         axis = axis_for(mine.picture, rate)
         sound = mine.sound
         if mine.band_only:

@@ -41,6 +41,7 @@ def whistle(collection, repository):
 def focused(page, served, whistle):
     """The card in focus of the ranked page, once its picture is there."""
     page.goto(f"{served}?class=whistle")
+    page.get_by_role("tab", name="Ranked").and_(page.locator("[aria-selected=true]")).wait_for()
     page.locator("article.sound.focus img").wait_for()
     return page.locator("article.sound.focus")
 

@@ -39,7 +39,7 @@ export function render({model, view}) {
     h('header', {}, where, steps),
     h('div', {class: 'body'},
       h('div', {class: 'large'}, canvas.node, strip, pointer, bar, told),
-      h('aside', {}, judges, why, how, facts, keys)))
+      h('aside', {}, judges, keys, why, how, facts)))
   const root = h('div', {class: 'closer'}, dialog)
 
   // --- what is shown -------------------------------------------------------------------------
@@ -83,7 +83,7 @@ export function render({model, view}) {
       h('button', {class: 'bare', 'aria-label': 'Close', title: 'Close (Esc)', onclick: () => send('close')}, icon('close')))
   }
   const step = by => send('step', {by})
-  function show_keys() { keys.hidden = !keys.hidden; draw_where() }
+  function show_keys() { keys.hidden = !keys.hidden; if (!keys.hidden) keys.scrollIntoView({block: 'nearest'}); draw_where() }
 
   // Scores of the windows around it, under the stretch that each of them is.
   function draw_strip() {

@@ -17,7 +17,7 @@ from explorer.audio.selection import measure
 from explorer.dashboard.explore.cards import card, told_score
 from explorer.dashboard.explore.listens import Listens
 from explorer.dashboard.frame.desk import Desk
-from explorer.dashboard.frame.pictures import Pictures, between
+from explorer.dashboard.frame.pictures import Pictures
 from explorer.dashboard.frame.piece import asset
 from explorer.dashboard.state.facts import clock
 from explorer.dashboard.state.records import clean_name
@@ -151,13 +151,14 @@ class CloserLook(Listens):
         """A stretch as a WAV file, as it is heard; its name says how that is."""
         recording, start_s, end_s = self._stretch(start_s, end_s)
         listening, limits = self.state.listening, _limits(hz)
-        name = clip_name(recording, start_s, end_s, between(listening, limits))
-        self._send_soon(
-            {"kind": "download", "name": name},
-            lambda: self._pictures.stretch_sound(
-                recording, start_s, end_s, listening, hz=limits
-            ).message(),
-        )
+
+        def work() -> dict[str, Any]:
+            sound = self._pictures.stretch_sound(recording, start_s, end_s, listening, hz=limits)
+            rate = self._pictures.stretch(recording, start_s, end_s).rate
+            name = clip_name(recording, start_s, end_s, listening.suited(rate))
+            return sound.message() | {"name": name}
+
+        self._send_soon({"kind": "download"}, work)
 
     # --- what is shown ----------------------------------------------------------------------
 

@@ -167,7 +167,7 @@ class Pictures:
         """
         width, height = (max(16, min(int(n), MOST_PX)) for n in size)
         clip = self.stretch(recording, start_s, end_s)
-        listening = between(listening, hz)
+        listening = between(listening, hz, clip.rate)
         shown, spec = draw(clip, listening, theme, (width, height), marks=8)
         levels = to_level_png(spec, every=LEVELS_EVERY)
         return View(shown, levels, tuple(spec.axis.scale()), clip.start_s, clip.end_s, clip.rate)
@@ -182,11 +182,10 @@ class Pictures:
         hz: tuple[float, float] | None = None,
     ) -> Sound:
         """The sound between two seconds of a recording, as it is played."""
-        listening = between(listening, hz)
+        clip = self.stretch(recording, start_s, end_s)
+        listening = between(listening, hz, clip.rate)
         key = (recording, start_s, end_s, _played(listening))
-        return self._sounds.get(
-            key, lambda: play(self.stretch(recording, start_s, end_s), listening)
-        )
+        return self._sounds.get(key, lambda: play(clip, listening))
 
     def stretch(self, recording: str, start_s: float, end_s: float) -> Clip:
         """The sound between two seconds of a recording, as recorded."""
@@ -199,9 +198,11 @@ class Pictures:
         return self._clips.get(row, lambda: self._collection.clip(row, run=self._run))
 
 
-def between(listening: Listening, hz: tuple[float, float] | None) -> Listening:
-    """The settings narrowed to two frequencies."""
-    return listening if hz is None else listening.with_(min_hz=float(hz[0]), max_hz=float(hz[1]))
+def between(listening: Listening, hz: tuple[float, float] | None, rate: int) -> Listening:
+    """The settings narrowed to two frequencies of a recording."""
+    if hz is None:
+        return listening
+    return listening.suited(rate).with_(min_hz=float(hz[0]), max_hz=float(hz[1]))
 
 
 def draw(
