@@ -10,16 +10,18 @@ export function render({model, view, el}) {
   const foot = h('div', {class: 'foot'})
   const note = h('p', {class: 'note'})
   const root = h('section', {class: 'card panel', 'aria-label': 'When'}, bar, says, note, panels, foot, tip, heard)
-  let maps = []
+  let maps = [], drawing = false
+  const cursors = new Map()  // where the keyboard is in each map, so that it stays there when all is drawn anew
 
   // --- the choices ---------------------------------------------------------------------------
   const UNITS = {windows: 'windows', detections: 'detections', effort: 'recorded time'}
   const CLOCKS = {hour: 'by the clock', after_sunrise: 'after sunrise', after_sunset: 'after sunset'}
   function chooser(label, content, items, choose) {
-    const button = h('button', {class: 'choice', 'aria-haspopup': 'menu', 'aria-label': label, onclick: () => menu(button, items(), choose)}, content, icon('down', 11))
+    const button = h('button', {class: 'choice', 'aria-haspopup': 'menu', 'aria-label': label, onclick: () => menu(button, items(), value => { button.focus(); choose(value) })}, content, icon('down', 11))
     return button
   }
-  function draw_bar() {
+  const draw_bar = () => redraw(bar, make_bar)
+  function make_bar() {
     const mine = model.classes.find(c => c.name === model.active)
     bar.replaceChildren(h('h2', {}, 'When'),
       model.classes.length ? chooser(`Class: ${model.active ?? 'none'}`, mine ? [sign(mine.shape, mine.style, 13), h('span', {class: 'word'}, mine.name)] : 'class',
@@ -116,15 +118,16 @@ export function render({model, view, el}) {
       since: whole ? '' : days_on(frame.first, d0 * frame.span), until: whole ? '' : days_on(frame.first, (d1 + 1) * frame.span - 1)})
   }
   function listen(map, plot, over) {
-    let from = null, to = null, cursor = null
+    let from = null, to = null, cursor = cursors.get(map.panel.site) ?? null
     const mark = () => over.replaceChildren(
       from ? rectangle(map, Math.min(from.d, to.d), Math.max(from.d, to.d) + 1, Math.min(from.h, to.h), Math.max(from.h, to.h) + 1, 'brush now') : '',
       cursor ? rectangle(map, cursor.d, cursor.d + 1, cursor.h, cursor.h + 1, 'cursor') : '')
+    const forget = () => { cursor = from = null; cursors.delete(map.panel.site); mark() }
     const at = event => { const box = plot.getBoundingClientRect(); return map.cell_at(event.clientX - box.left, event.clientY - box.top) }
     plot.addEventListener('pointerdown', event => {
       if (event.button) return
       plot.setPointerCapture(event.pointerId)
-      from = to = at(event); cursor = null; mark()
+      forget(); from = to = at(event); mark()
     })
     plot.addEventListener('pointermove', event => {
       const cell = at(event)
@@ -144,23 +147,25 @@ export function render({model, view, el}) {
         if (event.shiftKey) from ??= cursor; else from = null
         cursor = {d: Math.max(0, Math.min(map.frame.n - 1, cursor.d + dd)), h: Math.max(0, Math.min(23, cursor.h + dh))}
         to = cursor
+        cursors.set(map.panel.site, cursor)
         mark()
         heard.textContent = point(map, cursor, plot)
-      } else if (event.key === 'Enter' && cursor) narrow(map, from ?? cursor, cursor)
+      } else if (event.key === 'Enter' && cursor) { narrow(map, from ?? cursor, cursor); from = null; mark() }
       else if (event.key === 'Escape') {
-        if (cursor) { cursor = from = null; mark(); point(map, null) } else send('clear')
+        if (from || !model.looked) { forget(); point(map, null) } else send('clear')
       } else return
       event.preventDefault(); event.stopPropagation()
     })
-    plot.addEventListener('blur', () => { cursor = from = null; mark(); point(map, null) })
+    plot.addEventListener('blur', () => { if (!drawing) { forget(); point(map, null) } })
+    mark()
   }
 
   const LEFT = 46, RIGHT = 52, BOTTOM = 20
-  function layout(panel, i, width, height, last) {
+  function layout(panel, i, width, height, last, wordless) {
     const titled = panel.site !== null
     const turned = model.frame.n <= 4 && model.frame.span === 1
     const top = titled ? 20 : turned ? 12 : 8, bottom = last || turned ? BOTTOM : 6
-    return actogram(model.frame, panel, {left: turned ? 46 : LEFT - 14, top, width: width - (turned ? 46 : LEFT - 14) - (panel.sun && !turned ? RIGHT : 12), height: height - top - bottom}, model.unit === 'effort')
+    return actogram(model.frame, panel, {left: turned ? 46 : LEFT - 14, top, width: width - (turned ? 46 : LEFT - 14) - (panel.sun && !turned && !wordless ? RIGHT : 12), height: height - top - bottom, words: !wordless}, model.unit === 'effort')
   }
   function marks_of(map, last) {
     return [...hour_ticks(map, model.clock), ...(last || map.turned ? day_ticks(map) : []), ...cell_paths(map, inside_filter(map)), ...sun_curves(map, model.clock),
@@ -179,28 +184,35 @@ export function render({model, view, el}) {
       foot.replaceChildren()
       return
     }
-    const width = panels.clientWidth - 4, n = frame.panels.length
+    // Many sites with few days stand side by side.
+    const n = frame.panels.length, turned = frame.n <= 4 && frame.span === 1
+    const room = panels.clientWidth - 4, columns = n < 4 || turned ? 1 : frame.n <= 45 && room > 640 ? 3 : frame.n <= 130 && room > 480 ? 2 : 1
+    const width = Math.floor((room - (columns - 1) * 14) / columns), rows = Math.ceil(n / columns)
     if (width < 100) return
-    const turned = frame.n <= 4 && frame.span === 1
     const least = turned ? 30 + 34 * frame.n : n === 1 ? 150 : 84
     const most = turned ? 40 + 110 * frame.n : n === 1 ? 640 : 260
-    const height = Math.max(least, Math.min(most, Math.floor((panels.clientHeight - 2 - (n > 1 && !turned ? BOTTOM : 0)) / n) - (n > 1 ? 4 : 0)))
-    const scroll = panels.scrollTop
-    maps = frame.panels.map((panel, i) => layout(panel, i, width, height + (i === n - 1 && n > 1 && !turned ? 14 : 0), i === n - 1))
+    const height = Math.max(least, Math.min(most, Math.floor((panels.clientHeight - 2 - (n > 1 && !turned ? BOTTOM : 0)) / rows) - (n > 1 ? 4 : 0)))
+    const scroll = panels.scrollTop, focused = root.getRootNode().activeElement?.getAttribute?.('data-map')
+    const lowest = i => i >= n - columns
+    drawing = true
+    maps = frame.panels.map((panel, i) => layout(panel, i, width, height + (lowest(i) && n > 1 && !turned ? 14 : 0), lowest(i), columns > 1 && i % columns < columns - 1))
     panels.replaceChildren(...maps.map((map, i) => {
       const over = s('g', {})
-      const tall = map.box.top + map.box.height + (i === n - 1 || map.turned ? BOTTOM : 6)
-      const plot = s('svg', {class: 'plot map', viewBox: `0 0 ${width} ${tall}`, style: {height: `${tall}px`, width: `${width}px`}, tabindex: 0,
+      const tall = map.box.top + map.box.height + (lowest(i) || map.turned ? BOTTOM : 6)
+      const plot = s('svg', {class: 'plot map', viewBox: `0 0 ${width} ${tall}`, style: {height: `${tall}px`, width: `${width}px`}, tabindex: 0, 'data-map': map.panel.site ?? '',
         role: 'application', 'aria-roledescription': 'map of days and hours',
         'aria-label': `${model.summary}${map.panel.site !== null ? ` ${map.panel.site || 'No site'}.` : ''} Arrow keys read it, Shift takes in more, Enter narrows, Escape goes back.`},
-      marks_of(map, i === n - 1), brushes(map), over)
+      marks_of(map, lowest(i)), brushes(map), over)
       listen(map, plot, over)
       return plot
     }), frame.left ? h('p', {class: 'says'}, `${many(frame.left, 'more site')}: choose some with the filter, or below.`) : '')
     panels.scrollTop = scroll
+    if (focused !== null && focused !== undefined) [...panels.querySelectorAll('.map')].find(plot => plot.getAttribute('data-map') === focused)?.focus({preventScroll: true})
+    drawing = false
     draw_foot(frame)
   }
-  function draw_foot(frame) {
+  const draw_foot = frame => redraw(foot, () => make_foot(frame))
+  function make_foot(frame) {
     const effort = model.unit === 'effort'
     const end = frame.most ? (effort ? `${per(frame.most)} min a day` : `${per(frame.most)}${' per recorded hour'}`) : ''
     const whole = frame.panels.some(panel => panel.sun)
@@ -219,15 +231,20 @@ export function render({model, view, el}) {
   }
 
   // --- a picture to keep ---------------------------------------------------------------------
+  function legend_words() {
+    const {most} = model.frame
+    if (model.unit === 'effort') return `Darkest: ${per(most)} min a day.`
+    return `${maps[0]?.turned ? 'Full height' : 'Darkest'}: ${per(most)} per recorded hour. Grey: recorded, none found. Empty: not recorded.`
+  }
   const STYLED = ['fill', 'fill-opacity', 'stroke', 'stroke-width', 'stroke-dasharray', 'opacity', 'font-size', 'font-weight', 'font-family']
-  function drawing() {
+  function paper_of() {
     const width = 1200, n = maps.length
     const heights = maps.map(map => map.turned ? 60 + 60 * map.frame.n : n === 1 ? 360 : 170)
     const total = 74 + heights.reduce((a, b) => a + b, 0)
     const mine = model.classes.find(c => c.name === model.active)
     const paper = s('svg', {viewBox: `0 0 ${width} ${total}`, width, height: total, class: 'plot'})
     const title = model.unit === 'effort' || !mine ? 'Recorded time' : mine.name
-    paper.append(s('rect', {width, height: total, style: {fill: 'var(--card)'}}), s('text', {x: 16, y: 26, class: 'title'}, `${model.title}: ${title}`), s('text', {x: 16, y: 44}, model.words))
+    paper.append(s('rect', {width, height: total, style: {fill: 'var(--card)'}}), s('text', {x: 16, y: 26, class: 'title'}, `${model.title}: ${title}`), s('text', {x: 16, y: 44}, `${model.words} ${legend_words()}`))
     let y = 56
     model.frame.panels.forEach((panel, i) => {
       const map = layout(panel, i, width - 24, heights[i], true)
@@ -236,11 +253,12 @@ export function render({model, view, el}) {
     })
     root.append(paper)
     // A file knows no stylesheet: what this page says of each mark is written into it.
-    for (const node of paper.querySelectorAll('path, rect, line, text, g')) {
-      const style = getComputedStyle(node)
-      for (const name of STYLED) { const value = style.getPropertyValue(name); if (value && value !== 'none' || name === 'fill' && value) node.setAttribute(name, value) }
+    const nodes = [...paper.querySelectorAll('path, rect, line, text, g')]
+    const styles = nodes.map(node => { const style = getComputedStyle(node); return STYLED.map(name => [name, style.getPropertyValue(name)]) })
+    nodes.forEach((node, i) => {
+      for (const [name, value] of styles[i]) if (value && (value !== 'none' || name === 'fill')) node.setAttribute(name, value)
       node.removeAttribute('class'); node.removeAttribute('style')
-    }
+    })
     paper.remove()
     paper.removeAttribute('class')
     paper.setAttribute('xmlns', 'http://www.w3.org/2000/svg')
@@ -253,7 +271,7 @@ export function render({model, view, el}) {
     setTimeout(() => URL.revokeObjectURL(url), 30000)
   }
   function picture(kind) {
-    const {text, width, height} = drawing()
+    const {text, width, height} = paper_of()
     const blob = new Blob([text], {type: 'image/svg+xml'})
     if (kind === 'svg') { keep(blob, `${model.file}.svg`); return }
     const image = new Image(), canvas = h('canvas', {width: width * 2, height: height * 2})

@@ -11,7 +11,8 @@ export function render({model, view, el}) {
   const hourly = () => model.period === 'hour'
   let held = null  // the period in focus, so that it stays there when all is drawn anew
 
-  function draw_bar() {
+  const draw_bar = () => redraw(bar, make_bar)
+  function make_bar() {
     bar.replaceChildren(h('h2', {}, hourly() ? 'Time of day' : 'Season'),
       h('small', {}, 'by'), h('span', {class: 'segments', role: 'group', 'aria-label': 'Rates by'}, Object.entries(NAMES).map(([period, name]) =>
         h('button', {'aria-pressed': String(period === model.period), onclick: () => send('period', {period})}, name))),
@@ -28,7 +29,7 @@ export function render({model, view, el}) {
     const k = panel.count[i]
     return [title, `${per(panel.rate[i])} per recorded hour (${per(panel.low[i])}–${per(panel.high[i])}): ${k === 1 ? `1 ${model.unit.slice(0, -1)}` : `${count(k)} ${model.unit}`} in ${recorded}.`]
   }
-  const nice = x => { const e = 10 ** Math.floor(Math.log10(x)); return [1, 2, 5, 10].find(k => k * e >= x * 0.999) * e }
+  const nice = x => { const e = 10 ** Math.floor(Math.log10(x)); return [1, 1.5, 2, 3, 4, 5, 6, 8, 10].find(k => k * e >= x * 0.999) * e }
   const last_day = i => { const next = model.frame.begins[i + 1]; if (next) return days_on(next, -1)
     const first = model.frame.begins[i]
     return model.period === 'day' ? first : model.period === 'week' ? days_on(first, 6) : days_on(new Date(Date.UTC(day_at(first).getUTCFullYear(), day_at(first).getUTCMonth() + 1, 1)).toISOString().slice(0, 10), -1) }
@@ -88,7 +89,7 @@ export function render({model, view, el}) {
         tip.hidden = false
         const frame = root.getBoundingClientRect(), at = point.getBoundingClientRect()
         tip.style.left = `${Math.max(8, Math.min(at.left - frame.left + at.width / 2 - tip.offsetWidth / 2, frame.width - tip.offsetWidth - 8))}px`
-        tip.style.top = `${Math.max(8, y(Math.max(v, panel.high?.[i] ?? v)) + panels.offsetTop - panels.scrollTop + p * height - tip.offsetHeight - 8)}px`
+        tip.style.top = `${Math.max(8, at.top - frame.top + Math.max(0, y(Math.max(v, panel.high?.[i] ?? v)) - top + 4) - tip.offsetHeight - 8)}px`
       }
       point.addEventListener('pointerenter', show)
       point.addEventListener('pointerleave', () => { tip.hidden = true })
@@ -105,7 +106,7 @@ export function render({model, view, el}) {
       })
       marks.push(point)
     })
-    return s('svg', {class: 'plot', viewBox: `0 0 ${width} ${height}`, style: {height: `${height}px`}, role: 'group',
+    return s('svg', {class: 'plot', viewBox: `0 0 ${width} ${height}`, style: {height: `${height}px`, width: `${width}px`}, role: 'group',
       'aria-label': `${model.unit === 'effort' ? 'Recorded hours' : `${model.name_} per recorded hour`} by ${NAMES[model.period]}${panel.site !== null ? `, ${panel.site || 'no site'}` : ''}`}, marks)
   }
   function draw() {
@@ -113,16 +114,17 @@ export function render({model, view, el}) {
     const frame = model.frame, n = frame.begins?.length ?? 0
     root.style.setProperty('--mine', model.unit === 'effort' ? 'var(--accent)' : `var(--class-${model.style % 8})`)
     if (!n) { panels.replaceChildren(h('p', {class: 'empty'}, 'Nothing dated was recorded in what is looked at.')); return }
-    const width = panels.clientWidth, k = frame.panels.length
+    const k = frame.panels.length, columns = k > 3 && panels.clientWidth > 380 ? 2 : 1
+    const width = Math.floor((panels.clientWidth - (columns - 1) * 10) / columns), rows = Math.ceil(k / columns)
     if (width < 80) return
-    const height = Math.max(k === 1 ? 90 : 76, Math.floor((panels.clientHeight - 2) / k))
+    const height = Math.max(k === 1 ? 90 : 76, Math.floor((panels.clientHeight - 2) / rows))
     // The axis reaches the intervals where they are not wild; a wild one is cut at the top.
     const rates = frame.panels.flatMap(panel => model.unit === 'effort' ? panel.hours : panel.rate).filter(v => v !== null)
     const highs = frame.panels.flatMap(panel => model.unit === 'effort' ? [] : panel.high).filter(v => v !== null)
     const highest = Math.max(1e-9, ...rates)
     const top = nice(Math.max(highest * 1.05, Math.min(highest * 2, Math.max(0, ...highs))))
     const had = panels.getRootNode().activeElement?.classList?.contains('point')
-    panels.replaceChildren(...frame.panels.map((panel, p) => draw_panel(panel, p, width, height, top, p === k - 1)),
+    panels.replaceChildren(...frame.panels.map((panel, p) => draw_panel(panel, p, width, height, top, p >= k - columns)),
       frame.left ? h('p', {class: 'says'}, `${many(frame.left, 'more site')} not shown.`) : '')
     const first = panels.querySelector(`[data-at="${held}"]`) ?? panels.querySelector('.point')
     if (first) { first.tabIndex = 0; if (had) first.focus() }

@@ -32,7 +32,8 @@ export function render({model, view, el}) {
   const degrees = (x, plus, minus) => `${Math.abs(x).toFixed(Math.abs(x) < 100 ? 4 : 3)}° ${x < 0 ? minus : plus}`
   const place_words = site => site.latitude === null ? '' : `${degrees(site.latitude, 'N', 'S')}, ${degrees(site.longitude, 'E', 'W')}${site.source === 'recorder' ? ', as its recorder says' : ''}`
 
-  function draw_bar() {
+  const draw_bar = () => redraw(bar, make_bar)
+  function make_bar() {
     const table = model.may_place ? h('button', {class: 'choice', title: 'A table with the columns site, latitude, longitude', onclick: () => file.click()}, icon('file', 13), 'coordinates') : ''
     bar.replaceChildren(h('h2', {}, 'Where'), h('small', {}, effort() ? 'recorded hours' : 'per recorded hour'), h('span', {class: 'grow'}),
       model.chosen.length ? h('button', {class: 'link', onclick: () => send('all')}, 'all sites') : '', table)
@@ -133,7 +134,7 @@ export function render({model, view, el}) {
     root.style.setProperty('--mine', effort() ? 'var(--accent)' : `var(--class-${model.style % 8})`)
     draw_bar()
     draw_chart()
-    if (placing === null) draw_list()
+    if (placing === null) redraw(list, draw_list)
   }
   let asked = false
   const soon = () => { if (!asked) { asked = true; requestAnimationFrame(() => { asked = false; tip.hidden = true; draw() }) } }

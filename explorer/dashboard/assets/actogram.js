@@ -17,6 +17,15 @@ const length_words = hours => hours >= 1 ? `${hours < 100 ? hours.toFixed(1) : c
 const band = h => `${hour_words(h)}–${hour_words(h + 1)} h`
 const after_words = (h, what) => h < 0 ? `${-h}–${-h - 1} h before ${what}` : `${h}–${h + 1} h after ${what}`
 
+// Buttons that are made anew keep the keyboard's focus; an open menu is left alone.
+function redraw(part, draw) {
+  if (part.querySelector('.menu')) return
+  const now = part.getRootNode().activeElement
+  const at = now && part.contains(now) ? [...part.querySelectorAll('button')].indexOf(now) : -1
+  draw()
+  if (at >= 0) part.querySelectorAll('button')[at]?.focus({preventScroll: true})
+}
+
 function actogram(frame, panel, box, effort) {
   const {left, top, width, height} = box
   const turned = frame.n <= 4 && frame.span === 1
@@ -83,7 +92,8 @@ function sun_curves(map, clock) {
     return origin ? (((at - sun[origin][d] + 36) % 24) + 24) % 24 - 12 : at
   }
   const marks = []
-  for (const event of ['dawn', 'sunrise', 'sunset', 'dusk']) {
+  const thin = !turned && box.height < 110
+  for (const event of thin ? ['sunrise', 'sunset'] : ['dawn', 'sunrise', 'sunset', 'dusk']) {
     const line = []
     let before = null, last = null
     for (let d = 0; d < frame.n; d++) {
@@ -103,8 +113,8 @@ function sun_curves(map, clock) {
       }
       before = at
     }
-    marks.push(s('path', {d: line.join(''), class: `sun ${event}`}))
-    if (last && (event === 'sunrise' || event === 'sunset')) {
+    marks.push(s('path', {d: line.join(''), class: `sun ${event}${thin ? ' thin' : ''}`}))
+    if (last && box.words !== false && (event === 'sunrise' || event === 'sunset')) {
       marks.push(s('text', turned ? {x: last[0] + 3, y: last[1] + 9, class: 'sunword'} : {x: last[0] + 5, y: last[1] + 3.5, class: 'sunword'}, event))
     }
   }
