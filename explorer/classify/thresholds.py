@@ -81,7 +81,7 @@ def precision_recall(
     (array([0.5]), array([0.5]))
     """
     check_interval(level)
-    at = np.ravel(np.asarray(_some(labels.scores) if thresholds is None else thresholds, float))
+    at = np.ravel(np.asarray(some(labels.scores) if thresholds is None else thresholds, float))
     above = labels.scores >= at[:, None]
     in_bin = np.eye(labels.n_bins)[labels.bins]
     # Answers of each threshold and bin, [n_thresholds, n_bins].
@@ -212,9 +212,13 @@ def _every_fifth(labels: StratifiedLabels) -> Floats:
     return np.unique(np.sort(labels.scores)[::-1][SURE_STEP - 1 :: SURE_STEP])
 
 
-def _some(scores: Floats) -> Floats:
-    """At most 100 of the scores, evenly spaced by rank."""
-    known = np.unique(scores)
+def some(scores: ArrayLike) -> Floats:
+    """At most 100 of the scores, evenly spaced by rank.
+
+    >>> some([0.5, 0.1, 0.5])
+    array([0.1, 0.5])
+    """
+    known = np.unique(np.asarray(scores, np.float64))
     places = np.unique(np.linspace(0, max(len(known) - 1, 0), 100).astype(int))
     return known[places[: len(known)]]
 

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 Facts = dict[str, Any]
 
 DIGITS = 4
-CURVE_STEP = 2
-"""The card keeps every so many thresholds of the curve."""
 MOST_POINTS = 60
 """Of a ROC curve."""
 FEW_RECORDINGS = 4
@@ -166,7 +164,7 @@ def classes(made: Classifier, thresholds: Mapping[str, float], examples: int) ->
                 "sentence": curve.sentence,
                 "message": curve.message,
                 "level": curve.level,
-                "curve": _records(curve.table.iloc[::CURVE_STEP]),
+                "curve": _records(_every_fiftieth(curve.table)),
                 "roc": _roc(curve),
                 "bins": _records(curve.bins[curve.bins["labels"] > 0]),
                 "found": int(mixed.found[column]),
@@ -312,6 +310,12 @@ def _confused(names: Sequence[str | None], counts: np.ndarray) -> list[Facts]:
     """As class (None for none of them) and how many windows, most first; without zeros."""
     order = np.argsort(-counts, kind="stable")
     return [{"class": names[at], "windows": int(counts[at])} for at in order if counts[at]]
+
+
+def _every_fiftieth(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of round thresholds, few enough to read."""
+    fiftieths = table["threshold"] * 50
+    return table[np.isclose(fiftieths, fiftieths.round())]
 
 
 def _roc(curve: Curve) -> list[list[float]]:

@@ -37,20 +37,29 @@ from explorer.classify.thresholds import (
     PrecisionRecall,
     Threshold,
     precision_recall,
+    some,
     threshold_for_precision,
 )
-from explorer.collection.study_answers import Drawn, drawn_for, stratified
+from explorer.collection.study_answers import Drawn, drawn_for, stratified, studies_on
 from explorer.collection.trust import left_out
 from explorer.collection.witnesses import Witnesses, witnesses
 from explorer.errors import ParameterError
 
 if TYPE_CHECKING:
     from explorer.collection.classifier import Classifier
+    from explorer.collection.study import Study
 
 Basis = Literal["study", "labels", "nothing"]
 
 THRESHOLDS = 101
-"""Of the table: every hundredth."""
+"""Of the table: every hundredth; and scores of labelled windows, where it changes."""
+PER_THRESHOLD = (
+    "precision",
+    "recall",
+    "precision_interval",
+    "recall_interval",
+    "n_detections",
+)
 CHOSEN = "Labels were chosen, not drawn: a study gives an unbiased figure."
 
 
@@ -79,7 +88,8 @@ class Curve:
         "study", "labels", or "nothing" where no window can speak for it.
     table
         threshold, precision, precision_low, precision_high, recall, recall_low, recall_high, and
-        detections (labelled windows at or above it); NaN where it is not known.
+        detections (labelled windows at or above it); NaN where it is not known. A threshold in
+        between is as good as the next one above it.
     roc
         false_alarms and found: the ROC curve, whose area is ``auc``.
     bins
@@ -185,8 +195,12 @@ def curve(
             f"a curve is of one class: name one of {', '.join(classifier.classes)}"
         )
     name = classifier.classes[0] if class_ is None else class_
-    classifier.column(name)
-    return _of_class(classifier, name, witnesses(classifier), study, level)
+    column = classifier.column(name)
+    found, studies = witnesses(classifier), studies_on(classifier, study)
+    drawn = drawn_for(studies, name, column, found)
+    if study is not None and drawn is None:
+        raise ParameterError(_why_not(studies[0], name))
+    return _of_class(classifier, name, found, drawn, level)
 
 
 @dataclass(frozen=True, eq=False)
@@ -221,17 +235,19 @@ class Curves(Mapping[str, Curve]):
 
 def curves(classifier: Classifier, *, level: float = LEVEL) -> Curves:
     """How well each class is found; see `Classifier.curves`."""
-    found = witnesses(classifier)
-    made = {name: _of_class(classifier, name, found, None, level) for name in classifier.classes}
+    found, studies = witnesses(classifier), studies_on(classifier)
+    made = {}
+    for column, name in enumerate(classifier.classes):
+        drawn = drawn_for(studies, name, column, found)
+        made[name] = _of_class(classifier, name, found, drawn, level)
     return Curves(made, found)
 
 
 def _of_class(
-    classifier: Classifier, name: str, found: Witnesses, study: str | None, level: float
+    classifier: Classifier, name: str, found: Witnesses, drawn: Drawn | None, level: float
 ) -> Curve:
     column = classifier.column(name)
     chosen = _chosen(found, column)
-    drawn = drawn_for(classifier, name, found, study)
     windows, weights = (chosen, np.ones(1)) if drawn is None else (drawn.windows, drawn.weights)
     roc = _roc(classifier, found, column, chosen, level)
     basis: Basis = "labels" if drawn is None else "study"
@@ -239,7 +255,8 @@ def _of_class(
         basis = "nothing"
     labels = stratified(windows, weights)
     lowest = float(min(0.0, classifier.scores()[:, column].min(initial=0.0)))
-    measured = _measured(basis, windows, weights, np.linspace(lowest, 1, THRESHOLDS), level)
+    thresholds = np.union1d(np.linspace(lowest, 1, THRESHOLDS).round(4), some(windows["score"]))
+    measured = _measured(basis, windows, weights, thresholds, level)
     bins = score_bins(labels, level=level)
     return Curve(
         class_=name,
@@ -307,7 +324,16 @@ def _measured(
     level: float,
 ) -> PrecisionRecall:
     if basis == "study":
-        return precision_recall(stratified(windows, weights), thresholds, level=level)
+        # Thresholds with no answer between them are one: they share the draws of the interval.
+        at = np.ravel(np.asarray(thresholds, np.float64))
+        same = np.searchsorted(np.sort(windows["score"]), at)
+        _, first, which = np.unique(same, return_index=True, return_inverse=True)
+        each = precision_recall(stratified(windows, weights), at[first], level=level)
+        return PrecisionRecall(
+            thresholds=at,
+            level=level,
+            **{name: getattr(each, name)[which] for name in PER_THRESHOLD},
+        )
     scores, positive, recordings = (windows[name] for name in ("score", "positive", "recording"))
     return precision_recall_of_labels(scores, positive, recordings, thresholds, level=level)
 
@@ -349,6 +375,13 @@ def _sentence(basis: Basis, windows: pd.DataFrame, drawn: Drawn | None) -> str:
         f"{many(len(windows), 'answer')} of {recordings}, drawn at random in the study "
         f"“{study.name}”: they stand for {where}."
     )
+
+
+def _why_not(study: Study, name: str) -> str:
+    """Why a study that was asked for is not used."""
+    if study.class_ != name:
+        return f"study {study.name!r} is of {study.class_}, not of {name}"
+    return f"study {study.name!r} does not tell enough yet: {study.progress}"
 
 
 def _message(found: Witnesses, column: int, chosen: pd.DataFrame, name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from explorer.classify.density import unanswered_bins
 from explorer.classify.labelling_plan import StratifiedLabels
+from explorer.collection.study_files import names_of_studies
 from explorer.collection.witnesses import Witnesses
 from explorer.errors import ParameterError
 
@@ -34,30 +36,30 @@ class Drawn:
         return bool(labels.positive.any()) and not unanswered_bins(labels)
 
 
-def drawn_for(
-    classifier: Classifier, name: str, found: Witnesses, wanted: str | None
-) -> Drawn | None:
-    """The study to use: the one asked for, or else the one with most answers; None without one."""
+def studies_on(classifier: Classifier, wanted: str | None = None) -> list[Study]:
+    """The studies on a classifier's run, opened; or only the one asked for.
+
+    Raises
+    ------
+    ParameterError
+        If the one asked for is on another run.
+    """
     collection = classifier.collection
-    if wanted is not None:
-        study = collection.study(wanted)
-        if (study.class_, study.run) != (name, classifier.run):
-            raise ParameterError(
-                f"study {wanted!r} is of {study.class_} on {study.run}, not of {name} on "
-                f"{classifier.run}"
-            )
-        drawn = _with_answers(study, found, classifier.column(name))
-        if not drawn.tells:
-            raise ParameterError(f"study {wanted!r} does not tell enough yet: {study.progress}")
-        return drawn
-    known = collection.studies
-    known = known[(known["class"] == name) & (known["run"] == classifier.run)]
-    order = known.sort_values("answered", kind="stable", ascending=False)["name"]
-    for each in order:
-        drawn = _with_answers(collection.study(str(each)), found, classifier.column(name))
-        if drawn.tells:
-            return drawn
-    return None
+    names = names_of_studies(collection) if wanted is None else [wanted]
+    found = [collection.study(name) for name in names]
+    on_run = [study for study in found if study.run == classifier.run]
+    if wanted is not None and not on_run:
+        raise ParameterError(
+            f"study {wanted!r} is on {found[0].run}, and this classifier on {classifier.run}"
+        )
+    return on_run
+
+
+def drawn_for(studies: Sequence[Study], name: str, column: int, found: Witnesses) -> Drawn | None:
+    """Of some studies the one of a class with the most answers that tells; None without one."""
+    drawn = [_with_answers(study, found, column) for study in studies if study.class_ == name]
+    telling = [each for each in drawn if each.tells]
+    return max(telling, key=lambda each: len(each.windows), default=None)
 
 
 def _with_answers(study: Study, found: Witnesses, column: int) -> Drawn:

@@ -1,4 +1,4 @@
-"""A saved classifier on the map, as a person sees it: before, after adapting, and back."""
+"""A saved classifier on two small maps, as a person sees it: before, after adapting, and back."""
 
 from __future__ import annotations
 
@@ -8,9 +8,16 @@ import explorer as ex
 from explorer.collection.transfer import Origin
 
 
-def colours(page):
-    """The map as a picture."""
-    return page.locator("canvas.base").evaluate("canvas => canvas.toDataURL()")
+def drawn(canvas):
+    """How many pixels of a small map are drawn on."""
+    return canvas.evaluate(
+        """canvas => {
+          const data = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data
+          let drawn = 0
+          for (let i = 3; i < data.length; i += 4) drawn += data[i] > 0
+          return drawn
+        }"""
+    )
 
 
 def made_elsewhere(reef, name):
@@ -22,24 +29,33 @@ def made_elsewhere(reef, name):
     made.save(name)
 
 
-def test_before_and_after_can_be_seen_and_undone(page, served, collection):
+def test_before_and_after_lie_side_by_side_and_can_be_undone(page, served, collection):
     made_elsewhere(ex.open(collection), "calls")
-    page.goto(served)
-    page.locator("article.sound img").first.wait_for()
-    panel = page.get_by_label("Saved classifier", exact=True)
-    panel.get_by_label("Show a saved classifier").select_option("calls")
+    page.goto(f"{served}?screen=check")
+    page.get_by_role("button", name="Use it elsewhere").click()
+    panel = page.get_by_role("region", name="Use it elsewhere")
+    panel.get_by_label("Open a saved classifier").select_option("calls")
+    panel.get_by_text("made in elsewhere").wait_for()
+    assert panel.locator("canvas").count() == 1
     panel.get_by_text("Adapt to this place").click()
-    panel.get_by_text("Undo").wait_for()
-    assert panel.get_by_role("button", name="After").get_attribute("aria-pressed") == "true"
-    assert panel.locator(".says").inner_text()
+    panel.get_by_role("button", name="Undo").wait_for()
+    panel.get_by_text("more", exact=False).first.wait_for()
+    maps = panel.locator("canvas")
+    assert maps.count() == 2
+    assert min(drawn(maps.nth(0)), drawn(maps.nth(1))) > 50
+    assert "at or above .50" in maps.nth(1).get_attribute("aria-label")
+    assert panel.locator(".sentence").inner_text()
+
+    # On the large map, and back to one's own.
+    panel.get_by_text("on the large map").last.click()
     page.get_by_text("first, by calls, after adapting").first.wait_for()
-    after = colours(page)
-    panel.get_by_role("button", name="Before").click()
-    page.get_by_text("first, by calls, before adapting").first.wait_for()
-    page.wait_for_timeout(300)
-    assert colours(page) != after
-    panel.get_by_text("Undo").click()
+    page.get_by_role("region", name="Score").get_by_text("close").click()
+    page.get_by_text("first, by calls").first.wait_for(state="detached")
+
+    page.get_by_text("Check", exact=True).first.click()
+    panel.get_by_role("button", name="Undo").click()
     panel.get_by_text("Adapt to this place").wait_for()
+    assert panel.locator("canvas").count() == 1
     panel.get_by_label("Close").click()
-    panel.get_by_label("Show a saved classifier").wait_for()
+    panel.get_by_label("Open a saved classifier").wait_for()
     assert list(ex.open(collection).classifiers["name"]) == ["calls"]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from explorer.dashboard.check.carrying import Carrying
+from explorer.dashboard.check.doors import Way
 from explorer.dashboard.explore.classes import ClassesPanel
-from explorer.dashboard.explore.preview import Preview
 from explorer.dashboard.frame.desk import Desk
 from explorer.dashboard.serving.accounts import ROLES as ACCOUNT_ROLES
 from explorer.dashboard.state.state import ROLES, State
@@ -63,9 +64,11 @@ def test_an_annotator_labels_but_does_not_save(labelled):
     state = State(labelled, user="ben", role="annotator")
     state.refresh()
     state.judge([7], "positive", "grunt")
-    preview = Preview(state, Desk(state))
+    carrying = Carrying(state, Desk(state), Way())
     with pytest.raises(ParameterError, match="saving a classifier is for owners"):
-        preview.do_keep("mine")
+        carrying.do_keep("mine")
+    with pytest.raises(ParameterError, match="saving is for owners"):
+        carrying.do_save("mine")
 
 
 def test_what_a_role_does_not_allow_is_greyed_out_with_the_reason(labelled):

@@ -44,6 +44,7 @@ class ScorePanel(Piece):
         state.param.watch(self._update, ["classes", "active", "learned", "visiting", "kept"])
         state.param.watch(self._tell_trust, ["active", "learned", "trust", "visiting", "classes"])
         self._update()
+        self._tell_trust()
 
     def do_threshold(self, value: float) -> None:
         """Count windows from another score on."""

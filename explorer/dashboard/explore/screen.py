@@ -13,7 +13,6 @@ import panel as pn
 from explorer.dashboard.explore.classes import ClassesPanel
 from explorer.dashboard.explore.gallery import Gallery
 from explorer.dashboard.explore.map import MapView
-from explorer.dashboard.explore.preview import Preview
 from explorer.dashboard.explore.score import ScorePanel
 from explorer.dashboard.explore.when import WhenPanel
 from explorer.dashboard.frame.desk import Desk
@@ -41,13 +40,7 @@ def make(state: State, desk: Desk, shared: Shared) -> Any:
         styles={"flex": "none"},
         **FILL,
     )
-    left = pn.Column(
-        ClassesPanel(state, desk, **FILL),
-        Preview(state, desk, sizing_mode="stretch_width", margin=0),
-        stylesheets=[style],
-        **LEFT,
-        **FILL,
-    )
+    left = ClassesPanel(state, desk, **LEFT, **FILL)
     middle = pn.Column(where, below, css_classes=["middle"], stylesheets=[style], **FILL)
     sounds = Gallery(state, desk, shared.pictures, **RIGHT, **FILL)
     return places(state, desk, {"Classes": left, "Map": middle, "Sounds": sounds}, first=1)

@@ -12,6 +12,8 @@ from math import isnan
 from threading import Timer
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from explorer.dashboard.state.learning import Learned
 from explorer.dashboard.state.lessons import once
 from explorer.errors import ExplorerError
@@ -76,7 +78,8 @@ def expected(curve: Curve | None, threshold: float) -> dict[str, Any] | None:
     if curve is None or curve.basis == "nothing":
         return None
     table = curve.table
-    row = table.iloc[int((table["threshold"] - threshold).abs().argmin())]
+    at = int(np.searchsorted(table["threshold"], threshold - 1e-6))
+    row = table.iloc[min(at, len(table) - 1)]
     told: dict[str, Any] = {"detections": int(row["detections"])}
     for name in ("precision", "recall"):
         value, low, high = (float(row[f"{name}{end}"]) for end in ("", "_low", "_high"))
