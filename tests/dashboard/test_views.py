@@ -13,9 +13,9 @@ import soundfile
 
 from explorer.dashboard.app import make_app
 from explorer.dashboard.explore.classes import ClassesPanel
-from explorer.dashboard.explore.score import ScorePanel
 from explorer.dashboard.explore.gallery import Gallery
-from explorer.dashboard.explore.when import activity
+from explorer.dashboard.explore.score import ScorePanel
+from explorer.dashboard.explore.when import WhenPanel
 from explorer.dashboard.frame.desk import Desk
 from explorer.dashboard.frame.header import Header
 from explorer.dashboard.frame.pictures import Pictures
@@ -180,15 +180,17 @@ def test_an_uploaded_sound_arrives_in_parts_and_is_searched_with(state, desk):
     assert "did not arrive whole" in state.notice.text
 
 
-def test_detections_per_recorded_hour_leave_unrecorded_hours_open(fake):
-    facts = gather(fake(recordings=4).index())
-    effort = facts.effort_h()
-    assert sum(effort.values()) == pytest.approx(4 * 60 / 3600)
-    days, rates = activity(facts, np.array([0, 1]), effort)
-    assert days == ["1 May", "2 May"]
-    assert rates[0][4] == pytest.approx(2 / (60 / 3600))
-    assert rates[0][11] == 0
-    assert rates[0][5] is None
+def test_the_panel_below_the_map_leaves_unrecorded_hours_open(state, desk):
+    panel = WhenPanel(state, desk)
+    assert panel.unit == "effort"
+    seconds = np.reshape(panel.frame["panels"][0]["seconds"], (-1, 24))
+    assert seconds.sum() == 12 * 60
+    assert (panel.frame["first"], panel.frame["n"]) == ("2026-05-01", 4)
+    assert seconds[0, [4, 5, 11]].tolist() == [60, 0, 60]
+    state.select(np.flatnonzero(state.collection._kind == 0)[:4])
+    state.new_class_from_selection("grunt")
+    assert panel.unit == "windows"
+    assert sum(panel.frame["panels"][0]["count"]) == np.count_nonzero(state.scores >= 0.5)
 
 
 def test_the_selection_says_where_and_when(fake):
