@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import getpass
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from weakref import WeakKeyDictionary
 
@@ -17,6 +18,7 @@ import param
 
 from explorer.dashboard.explore.closer import CloserLook
 from explorer.dashboard.frame import address
+from explorer.dashboard.frame.connection import Connection, alive_at
 from explorer.dashboard.frame.desk import Desk
 from explorer.dashboard.frame.filterbar import FilterBar
 from explorer.dashboard.frame.header import Header
@@ -167,6 +169,8 @@ def _fill(
 
     address.restore(state, view)
     show()
+    if desk.served:
+        top.append(Connection(state, desk, alive=alive_at(), margin=0))
     root.objects = [*top, body]
     state.param.watch(show, ["screen"])
     state.param.watch(retheme, ["theme"])
@@ -177,6 +181,17 @@ def _fill(
         state.refresh(**address.view_of(view))
         if desk.attached:  # warm up what the first judgement will need
             desk.run(lambda: state.collection.prepared(state.run), lambda _: None, GETTING_READY)
+
+
+def preload() -> None:
+    """Import every screen, before the first page is sent.
+
+    A page is told at its beginning what kinds of pieces there are. Panel tells of those that come
+    later only the first session that uses one: the screens of all others would stay empty.
+    """
+    for name in SCREENS:
+        if find_spec(f"explorer.dashboard.{name}") is not None:
+            import_module(f"explorer.dashboard.{name}.screen")
 
 
 def _screen(state: State, desk: Desk, known: Shared | None) -> Any:

@@ -154,10 +154,14 @@ function sender(model, view) {
     }, 100)
   }
   if (!open) setTimeout(look, 0)
+  // On a served page what was judged is kept until the server has heard it: see connection.js.
+  if (open) model.on('msg:custom', message => { if (message.kind === 'receipt') window.explorerConnection?.heard(message.receipt) })
   return (action, more = {}) => {
     is_old()
-    if (open) model.send_msg({action, ...more})
-    else waiting.push({action, ...more})
+    const message = {action, ...more}
+    if (!open) { waiting.push(message); return }
+    const kept = window.explorerConnection ? window.explorerConnection.keep(message, model) : message
+    if (kept) model.send_msg(kept)
   }
 }
 

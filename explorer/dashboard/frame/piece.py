@@ -64,6 +64,7 @@ class Piece(pn.custom.JSComponent):
 
     def _handle_msg(self, data: Any) -> None:
         self.desk.open()
+        receipt = data.pop("receipt", None) if isinstance(data, dict) else None
         try:
             action = data.pop("action", "") if isinstance(data, dict) else ""
             handler = getattr(self, f"do_{action}", None)
@@ -72,3 +73,5 @@ class Piece(pn.custom.JSComponent):
             handler(**data)
         except Exception as error:
             self.desk.report(error)
+        if receipt is not None:  # heard, and either done or told what is wrong
+            self.tell(kind="receipt", receipt=str(receipt)[:40])

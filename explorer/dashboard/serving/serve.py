@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any
 import holoviews as hv
 import panel as pn
 
-from explorer.dashboard.app import desks, make_app
+from explorer.dashboard.app import desks, make_app, preload
+from explorer.dashboard.frame.connection import quiet
+from explorer.dashboard.frame.piece import asset
 from explorer.dashboard.serving.alive import Alive
 from explorer.dashboard.serving.entry import Entry, OAuth, entry
 from explorer.dashboard.serving.origins import ALL, allow, is_local, names
@@ -149,6 +151,7 @@ def make_server(
             address,
             "" if role == "viewer" else " and label",
         )
+    preload()
     hv.extension("bokeh", logo=False)
     pn.config.raw_css = [PAGE_CSS]
     pn.config.exception_handler = report
@@ -193,6 +196,10 @@ def guarded(page: Callable[[], Any]) -> Callable[[], Any]:
     """A page that, where it cannot be made, says so in words instead of staying blank."""
 
     def made() -> Any:
+        document: Any = pn.state.curdoc
+        if document is not None:
+            document.template = asset("opening.html")
+            quiet(document)
         try:
             return page()
         except ExplorerError as error:
