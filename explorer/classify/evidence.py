@@ -178,7 +178,8 @@ def explain(
     ]
     others = int((found[~of_class] < 0).sum())
     if others:
-        parts.append(f"and {others} windows labelled otherwise speak against it")
+        few = "1 window" if others == 1 else f"{others} windows"
+        parts.append(f"and {few} labelled otherwise speak{'s' * (others == 1)} against it")
     return Explanation(supports, against, ", ".join(parts) + ".")
 
 

@@ -22,6 +22,7 @@ from explorer.dashboard.frame.connection import Connection, alive_at
 from explorer.dashboard.frame.desk import Desk
 from explorer.dashboard.frame.filterbar import FilterBar
 from explorer.dashboard.frame.header import Header
+from explorer.dashboard.frame.jobchip import JobChip
 from explorer.dashboard.frame.jobs import follow
 from explorer.dashboard.frame.palette import theme_css
 from explorer.dashboard.frame.piece import Piece, asset
@@ -150,7 +151,14 @@ def _fill(
     )
     wide: dict[str, Any] = {"sizing_mode": "stretch_width", "margin": 0}
     top: list[Any] = [
-        Header(state, desk, switch=lambda run: again(run, {}), height=54, **header, **wide)
+        pn.Row(
+            Header(state, desk, switch=lambda run: again(run, {}), height=54, **header, **wide),
+            JobChip(state, desk, margin=0),
+            css_classes=["top"],
+            stylesheets=[asset("app.css")],
+            height=54,
+            **wide,
+        )
     ]
     if known is not None:
         top.append(FilterBar(state, desk, height=40, **wide))

@@ -80,7 +80,7 @@ class Desk:
         if self._document is not None:
             try:
                 self._document.add_next_tick_callback(turn)
-            except (RuntimeError, ValueError):
+            except (RuntimeError, ValueError, AttributeError):  # Bokeh's, where it is gone
                 log.debug("a session ended before its work was done")
         elif self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(turn)

@@ -198,8 +198,13 @@ def look_for_windows(state: State) -> None:
 
 
 def want_layer(state: State, desk: Desk, name: str) -> None:
-    """Have a layer of the map made, unless it is there or is none."""
-    if name not in layers.NOTES or name in state.layers or state.run is None or state.xy is None:
+    """Have a layer of the map made, unless it is there or is none.
+
+    Clusters are asked for each time: labels may have changed their names since.
+    """
+    if name not in layers.NOTES or state.run is None or state.xy is None:
+        return
+    if name in state.layers and name != layers.CLUSTER:
         return
     collection, run = state.collection, state.run
 

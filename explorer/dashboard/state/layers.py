@@ -28,6 +28,9 @@ NOTES = {
 MOST_SPECIES = 24
 """So many of the most frequent species get a name; the rest are “other”."""
 
+LEAST_SCORE = 0.2
+"""Below, the encoder itself does not believe its best guess: most such guesses are noise."""
+
 Report = Callable[[float, str], None]
 
 
@@ -104,9 +107,11 @@ def _clusters(found: Clusters) -> Layer:
 def _species(found: Species) -> Layer:
     return Layer(  # the most frequent come first
         SPECIES,
-        codes=np.where(found.codes < MOST_SPECIES, found.codes, -1),
+        codes=np.where(
+            (found.codes < MOST_SPECIES) & (found.scores >= LEAST_SCORE), found.codes, -1
+        ),
         names=found.names[:MOST_SPECIES],
-        meaning="The encoder's best guess for each window, right or wrong.",
+        meaning="The encoder's best guess where its score is .2 or more, right or wrong.",
     )
 
 
