@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -58,6 +59,7 @@ class Archive:
         if embeddings is not None:
             self.catalogue.remember("embeddings", embeddings)
         self._remote = self.catalogue.setting("embeddings")
+        self._upto: dict[str, int] = {}
         self._kept: dict[tuple[str, ...], tuple[Any, Any]] = {}
         self._locks: dict[tuple[str, ...], threading.RLock] = {}
         self._guard = threading.Lock()
@@ -144,6 +146,7 @@ class Archive:
                 [file for file, _, _ in shards],
                 [rows for _, rows, _ in shards],
                 self.catalogue.runs()[name].dimension,
+                upto=self._upto.get(name),
             )
 
         return self._keep(("embeddings", name), self.catalogue.version(), load)
@@ -159,9 +162,21 @@ class Archive:
             ("index", name),
             self.catalogue.version(),
             lambda: WindowIndex.from_segments(
-                self.catalogue.runs()[name], self.recordings, self.catalogue.segments(name)
+                self.catalogue.runs()[name], self.recordings, self._segments(name)
             ),
         )
+
+    def held(self, run: str | None = None) -> Self:
+        """The same collection, in which a run has the windows that it has now, and no more.
+
+        Somebody who looks at a run while it is embedded further would else find that scores, map
+        and windows are of different lengths.
+        """
+        name = self._run(run)
+        other = copy.copy(self)
+        other._kept, other._locks, other._guard = {}, {}, threading.Lock()
+        other._upto = {**self._upto, name: self.n_windows(name)}
+        return other
 
     def windows(self, rows: Rows | None = None, run: str | None = None) -> pd.DataFrame:
         """Windows as a table: recording, start_s, end_s, started_at, site, recording_id."""
@@ -198,6 +213,13 @@ class Archive:
         return Clip(samples, rate, start_s, start_s + len(samples) / rate)
 
     # --- inside -----------------------------------------------------------------------------
+
+    def _segments(self, name: str) -> pd.DataFrame:
+        segments = self.catalogue.segments(name)
+        if name not in self._upto:
+            return segments
+        left = self._upto[name] - segments["first_row"]
+        return segments.assign(windows=segments["windows"].clip(upper=left))[left > 0]
 
     def _run(self, run: str | None) -> str:
         runs = self.catalogue.runs()

@@ -159,6 +159,8 @@ class Vectors:
         Name and number of rows of each shard, as the catalogue says, in row order.
     dimension
         Length of an embedding.
+    upto
+        Only so many rows; None for all.
 
     Examples
     --------
@@ -172,11 +174,19 @@ class Vectors:
     dtype = np.dtype(np.float16)
 
     def __init__(
-        self, store: ShardStore, files: Sequence[str], rows: Sequence[int], dimension: int
+        self,
+        store: ShardStore,
+        files: Sequence[str],
+        rows: Sequence[int],
+        dimension: int,
+        *,
+        upto: int | None = None,
     ) -> None:
         self._store = store
-        self._files = list(files)
-        self._starts = np.concatenate([[0], np.cumsum(np.asarray(rows, dtype=np.int64))])
+        self._rows = list(rows)
+        ends = np.concatenate([[0], np.cumsum(np.asarray(rows, dtype=np.int64))])
+        self._starts = ends if upto is None else np.unique(np.minimum(ends, upto))
+        self._files = list(files)[: len(self._starts) - 1]
         self._open: dict[int, NDArray[np.float16]] = {}
         self._lengths: NDArray[np.float32] | None = None
         self._measuring = threading.Lock()
@@ -193,13 +203,13 @@ class Vectors:
     def _shard(self, index: int) -> NDArray[np.float16]:
         if index not in self._open:
             shard = self._store.open(self._files[index])
-            expected = (int(self._starts[index + 1] - self._starts[index]), self.dimension)
+            expected = (self._rows[index], self.dimension)
             if shard.shape != expected:
                 raise CollectionError(
                     f"{self._store.path(self._files[index])}: holds {shard.shape} values where "
                     f"the catalogue says {expected}. Run `explorer check`."
                 )
-            self._open[index] = shard
+            self._open[index] = shard[: self._starts[index + 1] - self._starts[index]]
         return self._open[index]
 
     def blocks(self, rows_per_block: int = SHARD_ROWS) -> Iterator[tuple[int, NDArray[np.float16]]]:

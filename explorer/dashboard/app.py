@@ -118,7 +118,7 @@ def make_app(
         run = run_with_windows(collection, run)
         known = shared(collection, run) if run is not None else None
         state = State(
-            collection,
+            known.collection if known else collection,
             user=user or _login_name(),
             role=role,
             run=run,
@@ -183,7 +183,7 @@ def _fill(
     state.param.watch(show, ["screen"])
     state.param.watch(retheme, ["theme"])
     state.param.watch(lambda event: again(event.new, {}), ["open_run"])
-    address.keep(state, desk)
+    address.keep(state, desk, anew=not view)
     if known is not None:
         Watch(state, desk)
         state.refresh(**address.view_of(view))

@@ -135,6 +135,10 @@ class FakeCollection:
         """As Collection.n_windows."""
         return self._n
 
+    def held(self, run: str | None = None) -> FakeCollection:
+        """As Collection.held: nothing is ever added here."""
+        return self
+
     def windows(self, rows: Any = None, run: str | None = None) -> pd.DataFrame:
         """As Collection.windows."""
         rows = np.arange(self._n) if rows is None else np.asarray(rows)

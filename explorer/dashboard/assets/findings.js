@@ -58,9 +58,9 @@ export function render({model, view}) {
   }
   function measure() {
     if (!model.unmeasured) return ''
-    const n = count(model.unmeasured)
-    return h('div', {class: 'todo'}, h('p', {}, model.measuring ? `The sound of ${n} recordings is still to be measured.`
-      : `The sound of ${n} recordings has not been measured: clipping, silence, dropouts and dead microphones would show. Gaps and clocks below are from names and headers alone.`),
+    const n = many(model.unmeasured, 'recording')
+    return h('div', {class: 'todo'}, h('p', {}, model.measuring ? `The sound of ${n} is still to be measured.`
+      : `The sound of ${n} has not been measured: clipping, silence, dropouts and dead microphones would show. Gaps and clocks below are from names and headers alone.`),
       model.owner && !model.measuring ? h('button', {onclick: () => send('measure')}, 'Measure now') : '')
   }
   function findings() {

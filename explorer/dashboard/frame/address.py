@@ -116,8 +116,8 @@ def view_of(asked: dict[str, str]) -> dict[str, Any]:
     return then
 
 
-def keep(state: State, desk: Desk) -> None:
-    """Keep the address up to date with the view."""
+def keep(state: State, desk: Desk, *, anew: bool = False) -> None:
+    """Keep the address up to date with the view; ``anew`` where it speaks of what was before."""
     location = pn.state.location if desk.served else None
     if location is None:
         return
@@ -132,3 +132,5 @@ def keep(state: State, desk: Desk) -> None:
 
     watched = ["screen", "active", "place", "colour_by", "filter", "listening", "closer"]
     state.param.watch(write, watched)
+    if anew:
+        write()

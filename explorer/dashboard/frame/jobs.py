@@ -192,8 +192,10 @@ def look_for_windows(state: State) -> None:
     """Say in ``state.fresh_run`` where there are more windows than this session looks at."""
     collection = state.collection
     newest = collection.run
-    if newest is not None and collection.n_windows(newest):
-        same = newest == state.run and collection.n_windows(newest) == state.n_windows
+    # The catalogue knows, also where the collection is held as it was.
+    windows = 0 if newest is None else sum(collection.catalogue.embedded(newest).values())
+    if windows:
+        same = newest == state.run and windows == state.n_windows
         state.fresh_run = None if same else newest
 
 

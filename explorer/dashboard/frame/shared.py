@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-import panel as pn
+from weakref import WeakKeyDictionary
 
 from explorer.dashboard.frame.pictures import Pictures
 from explorer.dashboard.state.facts import WindowFacts, gather
@@ -13,11 +13,15 @@ from explorer.dashboard.state.facts import WindowFacts, gather
 if TYPE_CHECKING:
     from explorer.collection.collection import Collection
 
+_shared: WeakKeyDictionary[Collection, dict[str, Shared]] = WeakKeyDictionary()
+_making = threading.Lock()
+
 
 @dataclass(frozen=True)
 class Shared:
-    """Facts about the windows of a run, and their pictures and sounds."""
+    """A run as it is now, facts about its windows, and their pictures and sounds."""
 
+    collection: Collection
     facts: WindowFacts
     pictures: Pictures
 
@@ -30,9 +34,15 @@ def run_with_windows(collection: Collection, run: str | None) -> str | None:
 
 
 def shared(collection: Collection, run: str) -> Shared:
-    """Made by the first session that asks, and given to all others."""
-    key = f"explorer/{collection.path}/{run}/{collection.n_windows(run)}"
-    made: Shared = pn.state.as_cached(
-        key, lambda: Shared(gather(collection.index(run)), Pictures(collection, run))
-    )
+    """Made by the first session that asks, and given to all others.
+
+    A run that got more windows in the meantime is another one; sessions that look at the old one
+    keep it.
+    """
+    with _making:
+        of_runs = _shared.setdefault(collection, {})
+        made = of_runs.get(run)
+        if made is None or len(made.facts) != collection.n_windows(run):
+            held = collection.held(run)
+            made = of_runs[run] = Shared(held, gather(held.index(run)), Pictures(held, run))
     return made
