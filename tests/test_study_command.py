@@ -58,6 +58,7 @@ def test_a_study_from_beginning_to_end(collection: Path, tmp_path: Path):
     filled_in(sheet, collection)
 
     said = run("study", collection, "flat", "--answers", sheet, "--who", "ana", "--precision", 0.8)
+    assert "Navine et al. 2024" in run("study", collection, "flat", "--methods")
     assert "120 answers taken in." in said
     assert "120 windows answered" in said
     assert "Share of windows with grunt: " in said

@@ -69,6 +69,9 @@ def study(
         float | None,
         typer.Option(help="Say which threshold makes this share right.", show_default=False),
     ] = None,
+    methods: Annotated[
+        bool, typer.Option("--methods", help="Print a sentence for the methods section.")
+    ] = False,
     calibrate: Annotated[
         bool,
         typer.Option(
@@ -114,6 +117,8 @@ def study(
     typer.echo(str(progress))
     if progress.positive + progress.negative:
         _tell(here, plus_minus, precision)
+        if methods:
+            typer.echo(here.report().attrs["sentence"])
     if calibrate:
         _calibrate(here, classifier, precision)
     if to_label is not None:

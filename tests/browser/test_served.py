@@ -76,7 +76,7 @@ def test_from_the_map_to_a_downloaded_table(page, served, rain, lasso, tmp_path)
     assert page.locator(".item.active").get_by_text("1 not").is_visible()
 
     # Trust: a moment later the panel says how well recordings left out are told.
-    page.locator(".trust", has_text=re.compile("left out|one recording")).wait_for()
+    page.locator(".trust", has_text=re.compile("AUC|left out|one recording")).wait_for()
 
     # Listen: what plays is exactly the window.
     page.locator("article.sound").first.get_by_label("Play").click()

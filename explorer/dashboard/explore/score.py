@@ -76,8 +76,9 @@ class ScorePanel(Piece):
         text, note = known.text, known.note
         told = expected(known.curve, self.state.threshold)
         if told is not None and told["precision"] is not None:
-            text += f" · precision {between(told['precision'])}"
-            note = f"{note} Precision: {known.curve.sentence}"
+            # The line is short: what the figures rest on stands in the note, and in "Check".
+            text = f"{text.split(' in ')[0]} · precision {between(told['precision'])}"
+            note = f"{known.text}. {note} Precision at the threshold: {known.curve.sentence}"
         outdated = trust.learned is not self.state.learned
         self.trust = {"text": text, "note": note, "outdated": outdated}
 
