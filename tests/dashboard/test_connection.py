@@ -65,7 +65,7 @@ def test_a_message_with_a_receipt_is_answered_also_when_it_was_refused(back, mon
     monkeypatch.setattr(panel, "_send_msg", told.append)
     panel._handle_msg({"action": "activate", "name": "grunt", "receipt": "a-1"})
     panel._handle_msg({"action": "activate", "name": "nothing", "receipt": "a-2"})
-    assert told == [{"kind": "receipt", "receipt": "a-1"}, {"kind": "receipt", "receipt": "a-2"}]
+    assert [(one["receipt"], one["failed"]) for one in told] == [("a-1", False), ("a-2", True)]
 
 
 def test_a_page_that_cannot_be_made_says_so_and_is_not_blank(caplog):

@@ -8,8 +8,7 @@ import pytest
 from explorer.classify.agreement import cohen_kappa
 from explorer.dashboard.frame.desk import Desk
 from explorer.dashboard.frame.pictures import Pictures
-from explorer.dashboard.frame.shared import Shared
-from explorer.dashboard.state.facts import gather
+from explorer.dashboard.frame.shared import shared
 from explorer.dashboard.state.state import State
 from explorer.dashboard.together.people import People, in_words
 from explorer.dashboard.together.queue import Queue
@@ -170,5 +169,4 @@ def test_few_windows_are_not_given_a_name(lab):
 
 def test_the_screen_is_laid_out(lab):
     state = State(lab, user="ada")
-    shared = Shared(gather(lab.index()), Pictures(lab, state.run))
-    assert make(state, Desk(state), shared) is not None
+    assert make(state, Desk(state), shared(lab, state.run)) is not None

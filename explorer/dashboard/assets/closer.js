@@ -158,7 +158,7 @@ export function render({model, view}) {
       refused ? h('small', {}, refused) : '')
   }
   function judge(judgement) {
-    const back = sound().judgement === judgement
+    const back = sound().mine && sound().judgement === judgement
     if (model.target && !model.refusals.annotator) say(back ? 'taken back' : {positive: 'yes', negative: 'no', unsure: 'unsure'}[judgement])
     send('judge', {rows: [sound().row], judgement})
   }

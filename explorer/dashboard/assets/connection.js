@@ -81,6 +81,11 @@ export function render({model, view}) {
   addEventListener('online', () => lost ? attempt() : look())
   document.addEventListener('visibilitychange', () => { if (!document.hidden) lost ? attempt() : look() })
 
+  // What fails here would be seen by nobody: no person looks into a browser's console.
+  const wrong = (what, error) => { if (what && !/ResizeObserver/.test(what) && !lost) send('wrong', {text: `${what}\n${error?.stack ?? ''}`}) }
+  addEventListener('error', event => wrong(event.message, event.error))
+  addEventListener('unhandledrejection', event => wrong(String(event.reason?.message ?? event.reason), event.reason))
+
   if (before.length) setTimeout(() => send('unsent', {run: model.run, said: before}), 0)
   return root
 }

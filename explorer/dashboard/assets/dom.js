@@ -155,14 +155,19 @@ function sender(model, view) {
   }
   if (!open) setTimeout(look, 0)
   // On a served page what was judged is kept until the server has heard it: see connection.js.
-  if (open) model.on('msg:custom', message => { if (message.kind === 'receipt') window.explorerConnection?.heard(message.receipt) })
-  return (action, more = {}) => {
+  if (open) model.on('msg:custom', message => {
+    if (message.kind !== 'receipt') return
+    window.explorerConnection?.heard(message.receipt)
+    if (message.failed) post.refused?.() // what was marked ahead of the answer is not so
+  })
+  const post = (action, more = {}) => {
     is_old()
     const message = {action, ...more}
     if (!open) { waiting.push(message); return }
     const kept = window.explorerConnection ? window.explorerConnection.keep(message, model) : message
     if (kept) model.send_msg(kept)
   }
+  return post
 }
 
 // While a field is typed in, neither the gallery's keys nor a notebook's shortcuts may act.

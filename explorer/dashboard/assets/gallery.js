@@ -65,7 +65,7 @@ export function render({model, view, el}) {
     if (model.refusals.annotator || !model.target) { send('judge', {rows, judgement}); if (model.refusals.annotator) say(model.refusals.annotator); return }
     const cards = model.cards.filter(c => rows.includes(c.row))
     if (!cards.length) return
-    const back = cards.every(c => c.judgement === judgement)
+    const back = cards.every(c => c.mine && c.judgement === judgement)
     for (const c of cards) show_judgement(nodes.get(c.row), back ? null : judgement)
     const done = new Set([...model.cards.filter(c => c.judgement).map(c => c.row), ...rows])
     if (back) for (const r of rows) done.delete(r)
@@ -382,6 +382,7 @@ export function render({model, view, el}) {
   let queued = false
   const soon = () => { if (!queued) { queued = true; requestAnimationFrame(() => { queued = false; draw() }) } }
   model.on(['cards', 'first', 'total', 'above', 'threshold', 'places', 'place', 'target', 'like', 'left_out', 'key', 'changed', 'refusals'], soon)
+  send.refused = soon
   model.on('listening', () => { player.stop(); settings.draw(); remember(); soon() })
   model.on('look', () => { soon(); requestAnimationFrame(measure) })
   model.on('focused', () => { if (model.focused !== null) requestAnimationFrame(() => requestAnimationFrame(() => set_focus(model.focused, {take: true}))) })

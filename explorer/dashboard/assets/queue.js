@@ -150,6 +150,7 @@ export function render({model, view, el}) {
   let queued = false
   const soon = () => { if (!queued) { queued = true; requestAnimationFrame(() => { queued = false; draw() }) } }
   model.on(['cards', 'total', 'mode', 'numbers', 'class_', 'alone', 'ready', 'key'], soon)
+  send.refused = soon
   model.on('remove', () => { keys.end(); player.end() })
   new ResizeObserver(() => keys.begin()).observe(page)
   draw()

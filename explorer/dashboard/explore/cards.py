@@ -37,6 +37,7 @@ def card(
         "iso": when.isoformat(timespec="milliseconds") if when else "",
         "score": score,
         "judgement": state.judgement(row),
+        "mine": (state.active or "", row) in state.learned.events,
         "reason": "",
     }
 

@@ -8,6 +8,7 @@ said in the moment of the loss, or after it, is said again by the page that come
 
 from __future__ import annotations
 
+import logging
 from typing import Any, ClassVar
 
 import panel as pn
@@ -19,7 +20,11 @@ from explorer.dashboard.frame.piece import Piece, asset
 from explorer.dashboard.state.state import State
 from explorer.errors import ParameterError
 
+log = logging.getLogger(__name__)
+
 MOST_UNSENT = 500
+MOST_WRONG = 3
+"""A page that fails again and again says so that often; the rest is more of the same."""
 JUDGEMENTS = ("positive", "negative", "unsure")
 
 
@@ -36,6 +41,7 @@ class Connection(Piece):
     def __init__(self, state: State, desk: Desk, **params: Any) -> None:
         memory = f"explorer.unsent.{state.collection.name}.{state.user}"
         super().__init__(state, desk, run=state.run, memory=memory, **params)
+        self._wrong = 0
 
     def do_unsent(self, run: str, said: list[dict[str, Any]]) -> None:
         """Take in what the page before could not send."""
@@ -53,6 +59,15 @@ class Connection(Piece):
             self.state.say(f"Connected again: {done} {noun} not been sent is saved now")
         elif said:
             self.state.say("Connected again: the last answer did not arrive, it is asked again")
+
+    def do_wrong(self, text: str) -> None:
+        """Something failed in the browser, where no log of ours is."""
+        self._wrong += 1
+        if self._wrong > MOST_WRONG:
+            return
+        log.error("in the browser of %r: %s", self.state.user, str(text)[:2000])
+        first = (str(text).splitlines() or [""])[0][:200]
+        self.state.say(f"A part of this page failed ({first}). Opening it again helps.", "error")
 
     def _say_again(self, rows: list[int], judgement: Any, name: str) -> int:
         """Say it of those of which it is not said yet: a second time would take it back."""

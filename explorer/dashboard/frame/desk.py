@@ -27,7 +27,15 @@ log = logging.getLogger(__name__)
 WORKERS = 4
 _pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="explorer-dashboard")
 
+MOST_LETTERS = 240
 UNEXPECTED = "That did not work, and it is not your fault: {error}. The log has the details."
+
+
+def in_words(error: BaseException) -> str:
+    """An unexpected error, as short as it can be said: the database's own words, not the query."""
+    error = getattr(error, "orig", None) or error
+    first = next(iter(str(error).splitlines()), "").strip()[:MOST_LETTERS]
+    return f"{type(error).__name__}: {first}" if first else type(error).__name__
 
 
 class Desk:
@@ -128,8 +136,7 @@ class Desk:
             self._state.say(str(error), "error")
             return
         log.error("in the dashboard", exc_info=error)
-        words = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-        self._state.say(UNEXPECTED.format(error=words), "error")
+        self._state.say(UNEXPECTED.format(error=in_words(error)), "error")
 
     def _finish(self, future: Future[Any], apply: Callable[[Any], None], doing: str) -> None:
         if doing:

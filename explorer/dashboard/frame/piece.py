@@ -65,6 +65,7 @@ class Piece(pn.custom.JSComponent):
     def _handle_msg(self, data: Any) -> None:
         self.desk.open()
         receipt = data.pop("receipt", None) if isinstance(data, dict) else None
+        failed = False
         try:
             action = data.pop("action", "") if isinstance(data, dict) else ""
             handler = getattr(self, f"do_{action}", None)
@@ -72,6 +73,7 @@ class Piece(pn.custom.JSComponent):
                 raise ParameterError(f"this screen does not know the action {action!r}")
             handler(**data)
         except Exception as error:
+            failed = True
             self.desk.report(error)
         if receipt is not None:  # heard, and either done or told what is wrong
-            self.tell(kind="receipt", receipt=str(receipt)[:40])
+            self.tell(kind="receipt", receipt=str(receipt)[:40], failed=failed)

@@ -77,8 +77,7 @@ class Member:
 class Watcher:
     """Looks for new labels of one collection, and knows who has it open."""
 
-    def __init__(self, collection: Collection) -> None:
-        self._collection = ref(collection)
+    def __init__(self) -> None:
         self._members: list[Member] = []
         self._guard = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -125,18 +124,19 @@ class Watcher:
         while True:
             time.sleep(pause_s)
             members = self.members
-            collection = self._collection()
+            states = [state for member in members if (state := member.state()) is not None]
             with self._guard:
-                if not self._members or collection is None:
+                if not self._members:
                     self._thread = None
                     return
             try:
-                self._look(collection, members)
+                if states:
+                    self._look(states[0].collection, members)
                 pause_s = max(EVERY_S, PER_SESSION_S * len(members))
             except Exception:
-                log.exception("looking for labels of others in %s", collection.name)
+                log.exception("looking for labels of others")
                 pause_s = BREATH_S
-            del collection
+            del states  # a session that has ended is not held on to
 
     def _look(self, collection: Collection, members: list[Member]) -> None:
         latest = collection.latest_event()
@@ -153,9 +153,13 @@ class Watcher:
 
 
 def watcher(collection: Collection) -> Watcher:
-    """The watcher of a collection, the same for all sessions of this server."""
+    """The watcher of a collection, the same for all sessions of this server.
+
+    Sessions that look at different runs, or at a run as it was, have one catalogue.
+    """
+    key = getattr(collection, "catalogue", collection)
     with _lock:
-        return _watchers.setdefault(collection, Watcher(collection))
+        return _watchers.setdefault(key, Watcher())
 
 
 def join(state: State, desk: Desk) -> None:

@@ -220,8 +220,9 @@ class Login(_Page):
         self.finish(form.render(error=error, then=then, name=name, token=token))
 
     def write_error(self, status_code: int, **_: object) -> None:
-        """A form that is too old, or was made elsewhere."""
-        self._show("This page was open for too long. Please log in once more.", "/")
+        """A form that is too old, or was made elsewhere; or something that the log tells."""
+        said = "This page was open for too long. Please log in once more."
+        self._show(said if status_code == 403 else "That did not work. Please try again.", "/")
 
 
 class Logout(_Page):

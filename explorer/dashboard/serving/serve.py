@@ -19,7 +19,7 @@ import panel as pn
 from explorer.dashboard.app import desks, make_app, preload
 from explorer.dashboard.frame.connection import quiet
 from explorer.dashboard.frame.piece import asset
-from explorer.dashboard.serving.alive import Alive
+from explorer.dashboard.serving.alive import Alive, NotHere
 from explorer.dashboard.serving.entry import Entry, OAuth, entry
 from explorer.dashboard.serving.origins import ALL, allow, is_local, names
 from explorer.dashboard.serving.pages import TITLE, index, message
@@ -185,6 +185,7 @@ def make_server(
         index=None,
         use_xheaders=behind_proxy,
         extra_patterns=patterns,
+        default_handler_class=NotHere,
         **way_in.options(),
     )
     server.classroom = classroom

@@ -501,14 +501,23 @@ class State(param.Parameterized):
         self._then |= then
         number = self._asked
 
-        def apply(learned: Learned) -> None:
+        def compute() -> Learned | Exception:
+            try:
+                return learn(self.collection, self.run, self.user)
+            except Exception as error:  # whoever waits must hear that it is over
+                return error
+
+        def apply(learned: Learned | Exception) -> None:
             if number == self._asked:  # a later gesture has its own answer on the way
                 self._answered = number
                 then, self._then = self._then, {}
                 moves, self._moves = self._moves, False
-                self._apply(learned, moves, **then)
+                if not isinstance(learned, Exception):
+                    self._apply(learned, moves, **then)
+            if isinstance(learned, Exception):
+                raise learned
 
-        self.background(lambda: learn(self.collection, self.run, self.user), apply, "")
+        self.background(compute, apply, "")
 
     def say(self, text: str, kind: str = "info") -> None:
         """Tell the person something: ``info`` passes, ``error`` stays until closed."""
