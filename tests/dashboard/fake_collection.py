@@ -60,6 +60,13 @@ class FakeIndex(SimpleNamespace):
         return len(self.position)
 
 
+class FakeCatalogue:
+    """Settings that nobody has made."""
+
+    def setting(self, key: str) -> None:
+        """As Catalogue.setting."""
+
+
 class FakeCollection:
     """``recordings`` recordings of ``per_recording`` windows in ``clusters`` kinds of sound."""
 
@@ -105,7 +112,7 @@ class FakeCollection:
         )
         self._n, self._per = n, per_recording
         self.places: dict[str, Any] = {}
-        self.catalogue = SimpleNamespace(setting=lambda key: None)
+        self.catalogue = FakeCatalogue()
         self._events: list[dict[str, Any]] = []
         self.fits = 0
 
