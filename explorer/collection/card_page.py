@@ -204,7 +204,7 @@ def _people(each: Facts, counts: Facts) -> str:
         f"<td>{counts['unsure']}</td></tr>"
     )
     return (
-        "<div><h3>Who labelled</h3><table><thead><tr><th></th><th scope=col>yes</th>"
+        "<div><h3>Who labelled</h3><table><thead><tr><td></td><th scope=col>yes</th>"
         f"<th scope=col>no</th><th scope=col>unsure</th></tr></thead><tbody>{rows}"
         f"{total if len(each['by_person']) > 1 else ''}</tbody></table></div>"
     )
