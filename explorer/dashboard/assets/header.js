@@ -147,5 +147,9 @@ export function render({model, view, el}) {
     if (wanted !== model.theme) setTimeout(() => send('theme'), 0)
   }
   draw(); draw_others(); say(model.notice)
+  // Screen readers jump to the main part of a page.
+  if (model.whole_page) requestAnimationFrame(() => {
+    for (let root = el.getRootNode(); root instanceof ShadowRoot; root = root.host.getRootNode()) root.querySelector('.body')?.setAttribute('role', 'main')
+  })
   return root
 }

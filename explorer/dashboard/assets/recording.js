@@ -98,7 +98,7 @@ export function render({model, view}) {
       send('picture', {recording: one.id})
     }
     title.replaceChildren(h('bdi', {}, one.name)); title.title = one.name
-    picture.setAttribute('aria-valuemax', one.seconds.toFixed(0))
+    picture.setAttribute('aria-valuemax', one.seconds.toFixed(0)); picture.setAttribute('aria-valuenow', '0')
     windows.disabled = !model.windows
     windows.replaceChildren(icon('grid'), model.windows ? `Show its ${many(model.windows, 'window')}` : 'No windows yet')
     windows.title = model.windows ? 'On the map and in the gallery' : 'It has not been embedded with the encoder that is looked at'
