@@ -57,6 +57,7 @@ class Findings(Piece):
         survey.param.watch(self._point, ["chosen"])
         state.param.watch(self._work, ["jobs"])
         self._update()
+        self._point()
 
     def do_tab(self, name: str) -> None:
         """Show another of the lists."""

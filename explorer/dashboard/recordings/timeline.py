@@ -45,6 +45,7 @@ class Timeline(Piece):
     def __init__(self, state: State, desk: Desk, survey: Survey, **params: Any) -> None:
         super().__init__(state, desk, **params)
         self.survey = survey
+        self._asked = 0
         survey.param.watch(self._update, ["seen", "view"])
         survey.param.watch(self._point, ["chosen", "part"])
         self._update()
@@ -79,41 +80,18 @@ class Timeline(Piece):
         self.survey.part = part
 
     def _update(self, *_: Any) -> None:
-        seen = self.survey.seen
+        seen, view = self.survey.seen, self.survey.view
         if seen is None:
             return
-        span = seen.span
-        self.facts = facts(seen)
-        if span is None:
-            empty = NO_TIMES if len(seen.recordings) else NO_RECORDINGS
-            self.param.update(lanes=[], ticks=[], view={}, summary="", says_empty=empty)
-            return
-        edge = EDGE * (span[1] - span[0])
-        since, until = self.survey.view or (span[0] - edge, span[1] + edge)
-        offset = seen.offset_s
-        self.param.update(
-            lanes=[
-                {
-                    "site": lane.site or "no site",
-                    "device": lane.device if lane.device != lane.site else "",
-                    "words": lane_words(lane, wrong),
-                    **bars(lane, since, until, seen.worst),
-                    "marks": marks(seen.by_lane[n], since, until),
-                }
-                for n, (lane, wrong) in enumerate(zip(seen.lanes, seen.wrong, strict=True))
-            ],
-            ticks=ticks(since, until, offset),
-            view={
-                "since": since,
-                "until": until,
-                "words": words(max(since, span[0]), min(until, span[1]), offset),
-                "zone": zone_name(offset),
-                "offset": offset,
-                "all": self.survey.view is None,
-            },
-            summary=summary(seen),
-        )
-        self._point()
+        self._asked += 1
+        number = self._asked
+
+        def apply(drawn: dict[str, Any]) -> None:
+            if number == self._asked:  # a later gesture has its own answer on the way
+                self.param.update(**drawn)
+                self._point()
+
+        self.desk.run(lambda: draw(seen, view), apply, "")
 
     def _point(self, *_: Any) -> None:
         seen, survey, view = self.survey.seen, self.survey, self.view
@@ -137,6 +115,47 @@ class Timeline(Piece):
                 "to": place(survey.part.until),
             }
         self.param.update(chosen=chosen, part=part)
+
+
+def draw(seen: Seen, view: tuple[float, float] | None) -> dict[str, Any]:
+    """What the timeline shows of a span of time; None for all there is."""
+    span = seen.span
+    if span is None:
+        empty = NO_TIMES if len(seen.recordings) else NO_RECORDINGS
+        return {
+            "facts": facts(seen),
+            "lanes": [],
+            "ticks": [],
+            "view": {},
+            "summary": "",
+            "says_empty": empty,
+        }
+    edge = EDGE * (span[1] - span[0])
+    since, until = view or (span[0] - edge, span[1] + edge)
+    offset = seen.offset_s
+    return {
+        "facts": facts(seen),
+        "lanes": [
+            {
+                "site": lane.site or "no site",
+                "device": lane.device if lane.device != lane.site else "",
+                "words": lane_words(lane, wrong),
+                **bars(lane, since, until, seen.worst),
+                "marks": marks(findings, since, until),
+            }
+            for lane, wrong, findings in zip(seen.lanes, seen.wrong, seen.by_lane, strict=True)
+        ],
+        "ticks": ticks(since, until, offset),
+        "view": {
+            "since": since,
+            "until": until,
+            "words": words(max(since, span[0]), min(until, span[1]), offset),
+            "zone": zone_name(offset),
+            "offset": offset,
+            "all": view is None,
+        },
+        "summary": summary(seen),
+    }
 
 
 def facts(seen: Seen) -> list[str]:
