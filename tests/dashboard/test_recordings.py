@@ -234,6 +234,16 @@ def test_any_part_of_a_recording_can_be_seen_and_heard(reef):
     assert details.state.notice.kind == "error"
 
 
+def test_a_recording_that_is_gone_says_so_and_not_where_it_lay(reef, tmp_path):
+    state, survey, details = open_screen(reef, Details, role="viewer")
+    (tmp_path / "recordings" / "west" / "WEST_20260301_120000.wav").unlink()
+    send(details, "picture", recording=survey.chosen)
+    send(details, "sound", recording=survey.chosen, start=0)
+    for said in (details.sent[-1]["error"], state.notice.text):
+        assert "no such file" in said
+        assert str(tmp_path) not in said
+
+
 def test_the_arrows_go_along_the_deployment_and_stop_at_its_ends(reef):
     _, _, details = open_screen(reef, Details)
     names = []

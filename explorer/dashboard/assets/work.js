@@ -76,9 +76,10 @@ export function render({model, view}) {
   function add() {
     const job = model.jobs.add
     if (job) return part('Add recordings', job.title, bar('add', job))
+    if (!model.owner) return part('Add recordings', 'takes owner rights')
     if (!adding && model.recordings) return part('Add recordings', '', h('button', {class: 'link small adds', onclick: () => { adding = true; draw(); body.querySelector('input.folder')?.focus() }}, 'Add a folder …'))
     if (model.why_not) {
-      return part('Add recordings', '', h('p', {class: 'quiet'}, model.why_not), model.owner ? command(model.commands.add) : '',
+      return part('Add recordings', '', h('p', {class: 'quiet'}, model.why_not), command(model.commands.add),
         model.recordings ? h('button', {onclick: () => { adding = false; draw() }}, 'Close') : '')
     }
     const field = (name, label, hint, extra = {}) => keepKeys(h('input', {type: 'text', class: name, 'aria-label': label, placeholder: hint, value: typed[name] ?? model.timezone, autocomplete: 'off', spellcheck: 'false',

@@ -19,7 +19,7 @@ from explorer.dashboard.frame.desk import Desk
 from explorer.dashboard.frame.piece import Piece, asset
 from explorer.dashboard.recordings.survey import Survey
 from explorer.dashboard.state.state import State
-from explorer.errors import ExplorerError, ParameterError
+from explorer.errors import AudioError, ExplorerError, ParameterError
 
 WIDTH_PX, HEIGHT_PX = 520, 150
 PLAYED_S = 20.0
@@ -82,7 +82,7 @@ class Details(Piece):
                     Path(row["path"]), settings, width_px=WIDTH_PX, height_px=HEIGHT_PX
                 )
             except ExplorerError as error:
-                return message | {"error": str(error)}
+                return message | {"error": _cause(error)}
             png = base64.b64encode(to_png(drawn.picture, theme=theme)).decode()
             scale, unit = (1000, "kHz") if drawn.picture.max_hz > 2000 else (1, "Hz")
             ticks = [[f"{hz / scale:g}", at] for hz, at in drawn.picture.hz_ticks(3) if at < 0.95]
@@ -102,7 +102,10 @@ class Details(Piece):
         settings = self.state.listening.on(int(row["sample_rate"])).sound
 
         def make() -> dict[str, Any]:
-            clip = self.state.collection.clip_of(row["recording"], start, end)
+            try:
+                clip = self.state.collection.clip_of(row["recording"], start, end)
+            except AudioError as error:
+                raise ParameterError(f"{row['recording']}: {_cause(error)}") from error
             heard = playback(clip.samples, clip.rate, settings)
             return {
                 "kind": "sound",
@@ -147,6 +150,11 @@ class Details(Piece):
             measured=health is not None,
             windows=windows,
         )
+
+
+def _cause(error: ExplorerError) -> str:
+    """What is wrong, without the path of the file: where it lies is for owners."""
+    return error.cause if isinstance(error, AudioError) else str(error)
 
 
 def facts(row: dict[str, Any], health: SoundHealth | None, *, owner: bool) -> list[tuple[str, str]]:
