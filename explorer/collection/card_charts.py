@@ -38,12 +38,15 @@ def curve_chart(each: Facts) -> str:
     for name in ("recall", "precision"):
         told = known if name == "precision" else rows
         parts.append(f'<path class="line {name}" d="{_path(place(row, name) for row in told)}"/>')
-    at = LEFT + (each["threshold"] - x0) / (x1 - x0) * (WIDTH - LEFT - RIGHT)
-    parts.append(
-        f'<line class="cut" x1="{at:.1f}" x2="{at:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>'
-    )
+    caption = "— precision   - - recall"
+    if each["threshold"] is not None:
+        caption += "   | threshold"
+        at = LEFT + (each["threshold"] - x0) / (x1 - x0) * (WIDTH - LEFT - RIGHT)
+        parts.append(
+            f'<line class="cut" x1="{at:.1f}" x2="{at:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>'
+        )
     said = "Precision (solid) and recall (dashed) against the threshold, with their intervals"
-    return _figure(WIDTH, HEIGHT, parts, said, "— precision   - - recall   | threshold")
+    return _figure(WIDTH, HEIGHT, parts, said, caption)
 
 
 def roc_chart(each: Facts) -> str:

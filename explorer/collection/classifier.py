@@ -507,6 +507,27 @@ class Classifier:
 
         return card(self, thresholds=thresholds, examples=examples)
 
+    def map(self, **options: Any) -> Any:
+        """The map in a notebook's cell, coloured by this classifier's scores.
+
+        For ``options`` see `Collection.map`. Its views are linked with each other, not with those
+        of the collection.
+        """
+        return self._view("show_map", **options)
+
+    def listen(self, **options: Any) -> Any:
+        """What this classifier ranks highest, in a notebook's cell; see `Collection.listen`."""
+        return self._view("show_sounds", **options)
+
+    def when(self, **options: Any) -> Any:
+        """When what it finds is heard, by day and hour, in a cell; see `Collection.when`."""
+        return self._view("show_when", **options)
+
+    def _view(self, name: str, **options: Any) -> Any:
+        from importlib import import_module  # noqa: PLC0415
+
+        return getattr(import_module("explorer.dashboard.single.views"), name)(self, **options)
+
     def save(self, name: str | None = None, *, threshold: float | None = None) -> Path:
         """Save weights and description under ``classifiers/NAME.safetensors``.
 

@@ -758,6 +758,53 @@ class Collection(Archive):
         # By name, because this floor must not know the one above; only who asks for it loads it.
         return import_module("explorer.dashboard.app").make_app(self, **options)
 
+    def map(self, **options: Any) -> Any:
+        """The map alone, in a cell: draw around sounds, and `listen` in another cell plays them.
+
+        Parameters
+        ----------
+        options
+            ``colour_by`` ("class", "score", "site", "hour", "cluster", "species" or "trust"),
+            ``height`` in pixels, ``user``, ``run``, ``theme`` ("auto", "light", "dark").
+
+        Returns
+        -------
+        View
+            A Panel object. Its ``selected`` is a table of the windows that are selected now. All
+            views of a collection in one notebook are linked.
+        """
+        from importlib import import_module  # noqa: PLC0415
+
+        return import_module("explorer.dashboard.single.views").show_map(self, **options)
+
+    def listen(self, sounds: Any = None, **options: Any) -> Any:
+        """Sounds alone, in a cell: look at them, play them, and say yes, no or unsure.
+
+        Parameters
+        ----------
+        sounds
+            A table of sounds, such as search hits or detections, or windows by row. None shows what
+            is selected on `map`, or else the ranking of the class at hand, or else a sample.
+        options
+            ``title`` of the sounds, ``classes=False`` to leave the list of classes out, ``height``
+            in pixels, ``user``, ``run``, ``theme``.
+        """
+        from importlib import import_module  # noqa: PLC0415
+
+        return import_module("explorer.dashboard.single.views").show_sounds(self, sounds, **options)
+
+    def when(self, **options: Any) -> Any:
+        """When the class at hand is heard, by day and hour, in a cell; see `activity` for numbers.
+
+        Parameters
+        ----------
+        options
+            ``class_`` to choose another class, ``height`` in pixels, ``user``, ``run``, ``theme``.
+        """
+        from importlib import import_module  # noqa: PLC0415
+
+        return import_module("explorer.dashboard.single.views").show_when(self, **options)
+
     # --- inside -----------------------------------------------------------------------------
 
     def _load_encoder(self, name: str, device: str, window_s: float | None) -> Encoder:

@@ -134,6 +134,11 @@ class Curve:
     def __str__(self) -> str:
         return f"{self.class_}: AUC {self.auc}. {self.sentence}"
 
+    def _repr_html_(self) -> str:
+        from explorer.collection.curve_display import as_html  # noqa: PLC0415
+
+        return as_html({self.class_: self})
+
     @property
     def positives(self) -> int:
         """How many of the windows hold the class."""
@@ -226,6 +231,11 @@ class Curves(Mapping[str, Curve]):
 
     def __len__(self) -> int:
         return len(self.by_class)
+
+    def _repr_html_(self) -> str:
+        from explorer.collection.curve_display import as_html  # noqa: PLC0415
+
+        return as_html(self)
 
     def mixed_up(self, thresholds: Mapping[str, float]) -> Confusions:
         """What of each class is missed and what is taken for it, at a threshold for each class."""

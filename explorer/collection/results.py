@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 SHOWN = 6
 """Sounds that a table shows in a notebook; each carries its audio, some 0.3 MB."""
 
+LOST = "this table has lost its collection; slice it, do not rebuild it"
+
 
 class SoundTable(pd.DataFrame):
     """A table of time ranges (recording, start_s, end_s, …) that can show and play them."""
@@ -41,6 +43,17 @@ class SoundTable(pd.DataFrame):
         made = cls(table)
         made.collection = collection
         return made
+
+    def listen(self, **options: Any) -> Any:
+        """Look at them, play them and judge them in a notebook's cell; see `Collection.listen`.
+
+        Examples
+        --------
+        >>> reef.search("grunt.wav").listen()                # doctest: +SKIP
+        """
+        if self.collection is None:
+            raise ParameterError(LOST)
+        return self.collection.listen(self, **options)
 
     def _repr_html_(self) -> str:
         table = pd.DataFrame(self).to_html(max_rows=10, border=0)
@@ -96,7 +109,7 @@ class Detections(SoundTable):
 
     def _write(self, path: str | Path, format: Format) -> list[Path]:
         if self.collection is None:
-            raise ParameterError("this table has lost its collection; slice it, do not rebuild it")
+            raise ParameterError(LOST)
         return write(self, path, format, self.collection)
 
 

@@ -12,7 +12,6 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from weakref import WeakKeyDictionary
 
-import holoviews as hv
 import panel as pn
 import param
 
@@ -21,6 +20,7 @@ from explorer.dashboard.frame import address
 from explorer.dashboard.frame.connection import Connection, alive_at
 from explorer.dashboard.frame.desk import Desk
 from explorer.dashboard.frame.filterbar import FilterBar
+from explorer.dashboard.frame.frontend import Root, load
 from explorer.dashboard.frame.header import Header
 from explorer.dashboard.frame.jobchip import JobChip
 from explorer.dashboard.frame.jobs import follow
@@ -102,8 +102,8 @@ def make_app(
     """
     served = _is_served()
     if not served:
-        _load_for_notebook()
-    root = pn.Column(
+        load()
+    root = Root(
         css_classes=["explorer-app", "dark" if theme == "dark" else "light"],
         stylesheets=[theme_css(), asset("app.css")],
         margin=0,
@@ -238,12 +238,6 @@ def _welcome(state: State, desk: Desk) -> Any:
 def _is_served() -> bool:
     document = pn.state.curdoc
     return bool(document is not None and document.session_context)
-
-
-def _load_for_notebook() -> None:
-    """Have the notebook carry all of JavaScript itself: field stations have no internet."""
-    hv.extension("bokeh", inline=True, logo=False)
-    pn.extension(inline=True)
 
 
 def _login_name() -> str:

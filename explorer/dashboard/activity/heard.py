@@ -140,7 +140,7 @@ class Heard(param.Parameterized):
     def _look(self, *events: Any) -> None:
         if any(event.name != "screen" for event in events):
             self._stale = True
-        if self.state.screen != "activity" or not self._stale:
+        if not self._seen() or not self._stale:
             return
         self._stale = False
         self._asked += 1
@@ -154,6 +154,9 @@ class Heard(param.Parameterized):
 
         # The first count of a million windows takes a moment; what follows is quick.
         self._desk.run(lambda: look(self.state, unit, clock), apply, "")
+
+    def _seen(self) -> bool:
+        return bool(self.state.screen == "activity")
 
     def _defaults(self, made: Cells) -> dict[str, Any]:
         """What suits a deployment of this length, until the person has chosen."""

@@ -141,7 +141,8 @@ function sender(model, view) {
   let open = model.whole_page
   const known = () => {
     const root = view.root.model.id
-    return window.PyViz?.plot_index?.[root] != null || (!window.PyViz && tries > 10)
+    // VS Code and Colab do not tell which roots there are.
+    return window.PyViz?.plot_index?.[root] != null || ((!window.PyViz || model.carrier !== 'default') && tries > 10)
   }
   let tries = 0
   const look = () => {

@@ -214,6 +214,7 @@ export function render({model, view, el}) {
     const t = model.target
     const named = t ? [sign(t.shape, t.style, 14), h('b', {}, t.name)] : []
     const words = {
+      given: [h('b', {}, many(model.total, 'sound')), model.like],
       sample: ['A sample from all over the map'],
       ranked: ['Most like', ...named],
       selection: [h('b', {}, many(model.total, 'sound')), 'selected'],

@@ -72,7 +72,7 @@ class CloserLook(Listens):
 
     def do_next(self, by: int) -> None:
         """To another sound of the gallery's list."""
-        rows = self.state.listing()
+        rows = self._listed()
         at = np.flatnonzero(rows == self.state.closer)
         if not len(rows):
             return
@@ -179,6 +179,10 @@ class CloserLook(Listens):
             raise ParameterError(f"this shows at most {MOST_SECONDS:.0f} s at once")
         return self.sound["recording"], round(start, 6), round(end, 6)
 
+    def _listed(self) -> Any:
+        """The list that one steps through."""
+        return self.state.listing()
+
     def _of_recording(self) -> Any:
         facts, row = self.state.facts, self.state.closer
         if facts is None or row is None:
@@ -194,7 +198,7 @@ class CloserLook(Listens):
         self._aim()
         blind = state.place == "study"
         rows = self._of_recording()
-        listed = state.listing()
+        listed = self._listed()
         at = np.flatnonzero(listed == row)
         found = state.similar
         alike = None

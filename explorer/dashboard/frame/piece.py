@@ -42,6 +42,7 @@ class Piece(pn.custom.JSComponent):
     """
 
     whole_page = param.Boolean(default=True, doc="False in a notebook, with its own keys.")
+    carrier = param.String(doc="How messages go between page and kernel, in Panel's words.")
     refusals = param.Dict(
         default={}, doc="Why this person may not do what takes a role, by role; else empty."
     )
@@ -51,13 +52,23 @@ class Piece(pn.custom.JSComponent):
 
     def __init__(self, state: State, desk: Desk, **params: Any) -> None:
         refusals = {role: state.refusal(role, doing) for role, doing in TAKES.items()}
-        super().__init__(whole_page=desk.served, refusals=refusals, **params)
+        super().__init__(
+            whole_page=desk.served, carrier=pn.config.comms, refusals=refusals, **params
+        )
         self.state = state
         self.desk = desk
 
     def tell(self, **message: Any) -> None:
         """Send a message down."""
         self._send_msg(message)
+
+    def _send_event(self, Event: Any, **values: Any) -> None:
+        super()._send_event(Event, **values)
+        # An ipywidget has the piece in a document of its own, which Panel does not speak to.
+        for root, (model, _) in list(self._models.items()):
+            _, _, document, comm = pn.state._views.get(root, (None, None, model.document, None))
+            if comm is None and model.document not in (None, document):
+                model.document.callbacks.send_event(Event(model=model, **values))
 
     def do_hello(self) -> None:
         """The piece is on the screen and can be spoken to."""

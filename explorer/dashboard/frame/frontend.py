@@ -1,0 +1,168 @@
+"""Where a notebook is shown, and how what a view needs gets there: JupyterLab, VS Code or Colab.
+
+JupyterLab carries a view's messages itself; VS Code and Colab carry them as an ipywidget's, and in
+their own way. Field stations have no internet: all JavaScript is written into the notebook, once,
+with the first view; Colab, which is nothing without the internet, fetches it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+import time
+import warnings
+from collections.abc import Mapping
+from importlib.util import find_spec
+from typing import Any, Literal
+
+import panel as pn
+from bokeh.document import Document
+
+Frontend = Literal["default", "vscode", "colab"]
+"""Panel's names for how messages go between page and kernel."""
+
+NEEDS_WIDGETS = (
+    "In {where} a view needs the package jupyter_bokeh to hear you: pip install jupyter_bokeh, and "
+    "restart the kernel. Until then views are pictures."
+)
+
+LOADING_S = 4.0
+"""A widget that is drawn before the page knows what it is made of is never drawn."""
+LOADING = (
+    "<i>The views are being loaded into this notebook. If nothing has appeared in ten seconds, run "
+    "the cell again.</i>"
+)
+
+_loaded_in: dict[Any, float] = {}
+"""Cells whose output holds the JavaScript, and when; run again, they must hold it again."""
+
+
+def frontend(
+    modules: Mapping[str, Any] | None = None,
+    environment: Mapping[str, str] | None = None,
+    names: Mapping[str, Any] | None = None,
+) -> Frontend:
+    """What shows this notebook.
+
+    Parameters
+    ----------
+    modules, environment, names
+        What is imported, the environment and the notebook's variables; None for those of this
+        process.
+
+    Examples
+    --------
+    >>> frontend({}, {}, {})
+    'default'
+    >>> frontend({"google.colab": ...}, {}, {})
+    'colab'
+    >>> frontend({}, {}, {"__vsc_ipynb_file__": "/home/ada/reef.ipynb"})
+    'vscode'
+    """
+    modules = sys.modules if modules is None else modules
+    environment = os.environ if environment is None else environment
+    if names is None:
+        shell = _shell()
+        names = {} if shell is None else shell.user_ns
+    if "google.colab" in modules:
+        return "colab"
+    # The variable is there for a kernel on another machine, too; the others for older versions.
+    if "__vsc_ipynb_file__" in names or {"VSCODE_PID", "VSCODE_CWD"} & set(environment):
+        return "vscode"
+    return "default"
+
+
+def load() -> None:
+    """Have the notebook load what its views need, unless an earlier cell did."""
+    cell, _ = running_cell()
+    if _loaded_in and cell not in _loaded_in:
+        return
+    where = frontend()
+    chosen: dict[str, Any] = {"inline": where != "colab"}
+    if pn.config.comms == "default" and where != "default":
+        if find_spec("jupyter_bokeh") is None:
+            warnings.warn(NEEDS_WIDGETS.format(where=_NAMES[where]), stacklevel=4)
+        else:
+            chosen["comms"] = where
+    pn.extension(**chosen)
+    _loaded_in[cell] = time.monotonic()
+
+
+class Root(pn.Column):
+    """The outermost layout of what a cell shows; VS Code gets it as an ipywidget."""
+
+    def widget(self) -> Any:
+        """As an ipywidget, to stand in a layout of ipywidgets.
+
+        Raises
+        ------
+        ImportError
+            If the package jupyter_bokeh is missing.
+
+        Examples
+        --------
+        >>> ipywidgets.HBox([reef.map().widget(), ...])      # doctest: +SKIP
+        """
+        from jupyter_bokeh.widgets import BokehModel  # noqa: PLC0415
+
+        drawn = [self.get_root(Document())]
+        # Combining events would lose all but the last of several messages.
+        made = BokehModel(drawn[0], combine_events=False)
+        made.layout.width = "100%"
+        made._view_count = 0
+
+        def shown(change: Any) -> None:
+            """Somebody scrolled away, and perhaps back: then all is drawn anew."""
+            if change["old"] and not change["new"] and drawn:
+                self._cleanup(drawn.pop())
+            elif change["new"] and not change["old"] and not drawn:
+                drawn.append(self.get_root(Document()))
+                made.update_from_model(drawn[0])
+
+        made.observe(shown, "_view_count")
+        return made
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
+        if pn.config.comms not in ("vscode", "ipywidgets"):
+            return super()._repr_mimebundle_(include, exclude)
+        return self._soon()._repr_mimebundle_(include=include, exclude=exclude), {}
+
+    def _soon(self) -> Any:
+        """The widget, or a box that it comes into once what it is made of is loaded."""
+        wait_s = max(_loaded_in.values(), default=0.0) + LOADING_S - time.monotonic()
+        with contextlib.suppress(RuntimeError):
+            loop = asyncio.get_running_loop()
+            if wait_s > 0:
+                from ipywidgets import HTML, VBox  # noqa: PLC0415
+
+                box = VBox([HTML(LOADING)])
+                loop.call_later(wait_s, lambda: setattr(box, "children", [self.widget()]))
+                return box
+        return self.widget()
+
+
+_NAMES: dict[Frontend, str] = {"vscode": "VS Code", "colab": "Colab", "default": "this notebook"}
+
+
+def _shell() -> Any:
+    """The notebook's IPython shell, or None elsewhere."""
+    module = sys.modules.get("IPython")
+    return None if module is None else module.get_ipython()
+
+
+def running_cell() -> tuple[Any, int]:
+    """The cell that runs now, and the number of this run.
+
+    A cell that cannot be told from others is never the same twice.
+    """
+    shell = _shell()
+    try:
+        cell = shell.get_parent()["metadata"].get("cellId")
+        return cell or object(), shell.execution_count
+    except (AttributeError, KeyError, TypeError):
+        return object(), 0
+
+
+__all__ = ["Frontend", "Root", "frontend", "load", "running_cell"]

@@ -1,0 +1,1 @@
+"""The views of the dashboard singly, for a notebook's cells; those of a collection are linked."""
