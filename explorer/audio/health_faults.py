@@ -89,9 +89,11 @@ def _clipping(health: SoundHealth) -> Fault | None:
 
 
 def _silence(health: SoundHealth) -> Fault | None:
-    # Dropouts are zeros too, and are told as what they are.
-    dropped = health.dropped_s / health.seconds if health.seconds else 0.0
-    zeros, stuck = max(0.0, health.silent - dropped), health.stuck
+    zeros, stuck = health.silent, health.stuck
+    if zeros < SILENT_SEVERE and health.seconds:
+        # Dropouts are zeros too, and are told as what they are; a recording that is silent for most
+        # of its time is silent, however that began.
+        zeros = max(0.0, zeros - health.dropped_s / health.seconds)
     severity = _graded(zeros + stuck, SILENT_SEVERE, SILENT_WARNING)
     if severity is None:
         return None

@@ -91,6 +91,12 @@ def test_digital_silence_is_severe(made):
     assert found.digest == ""
 
 
+def test_a_recorder_that_is_silent_for_most_of_the_time_and_comes_back_is_silent(made):
+    sound = swells(10.0)
+    sound[2 * RATE : 8 * RATE] = 0
+    assert kinds(made(sound)) == ["digital silence"]
+
+
 def test_a_converter_that_is_stuck_is_found(made):
     samples = swells()
     samples[RATE : 2 * RATE] = 0.123

@@ -126,7 +126,7 @@ def test_every_class_has_rows_of_its_own_and_the_classifiers_threshold(reef: Col
 
 def test_what_cannot_be_counted_by_is_refused(reef: Collection):
     for by in ("fortnight", [], ["site", "site"]):
-        with pytest.raises(ParameterError, match="by is one or several of site, day, week, month, hour"):
+        with pytest.raises(ParameterError, match="by is one or several of site, day, week, month"):
             groups_of(reef.index(), by)
     with pytest.raises(ParameterError, match="there is no class 'grunt'"):
         tones(reef).counts("site", class_="grunt")
