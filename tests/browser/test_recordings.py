@@ -104,11 +104,13 @@ def test_from_recordings_to_a_map_with_a_stop_on_the_way(page, served):
     page.bring_to_front()
     work.get_by_role("button", name="Stop").click()
     page.get_by_text("Stopped. What is done is kept").wait_for()
+    go_on = work.get_by_role("button", name="go on")
+    go_on.wait_for()
     done = int(re.search(r"(\d+) of 464 windows", work.inner_text())[1])
     assert 0 < done < 464
 
     # Go on from there, and open the map.
-    work.get_by_role("button", name="go on").click()
+    go_on.click()
     work.get_by_text("all 464 windows").wait_for(timeout=60_000)
     work.get_by_role("button", name="Open the map").click()
     page.locator("article.sound img").first.wait_for()
