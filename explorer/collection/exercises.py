@@ -119,7 +119,9 @@ class Exercise:
         clip = self._clip(clip)
         if len(self.clips) == 1:
             raise ParameterError("this is the last clip: an exercise needs one")
-        self._change(clips=(*self.clips[:clip], *self.clips[clip + 1 :]))
+        # A browser keeps clips by token and number, and the numbers change.
+        clips = (*self.clips[:clip], *self.clips[clip + 1 :])
+        self._change(clips=clips, token=kept.new_token())
 
     def again(self) -> Exercise:
         """The same clips for another class, with no answers yet."""

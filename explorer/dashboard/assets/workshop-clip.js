@@ -18,31 +18,36 @@ function fetch_media(token, name, kind) {
 }
 
 // The rest of the clips, one after the other, while the first one is listened to.
+let fetching = null
 async function fetch_all(token, n) {
+  if (fetching === token) return
+  fetching = token
   for (let clip = 0; clip < n; clip++) {
     for (const kind of [theme_now(), 'sound']) {
+      if (fetching !== token) return  // there is another exercise
       try { await fetch_media(token, String(clip), kind) } catch { /* said when it is opened */ }
     }
   }
 }
 
 // A view that shows any clip: `show(token, name)`, `play()`, `stop()`.
+let views = 0
 function clip_view({small = false, label = 'clip'} = {}) {
-  const image = h('img', {alt: '', draggable: 'false', hidden: true})
-  const marks = h('div', {class: 'marks', 'aria-hidden': 'true'})
-  const head = h('div', {class: 'playhead'})
-  const cause = h('p', {class: 'cause', hidden: true})
-  const button = h('button', {class: small ? 'play small' : 'play', onclick: event => { event.stopPropagation(); toggle() }})
-  const picture = h('div', {class: 'picture waiting', onclick: () => toggle()}, image, marks, head, cause)
-  const audio = h('audio', {preload: 'auto'})
-  const node = h('div', {class: small ? 'clip small' : 'clip'}, picture, audio, button)
+  const image = tag('img', {alt: '', draggable: 'false', hidden: true})
+  const marks = tag('div', {class: 'marks', 'aria-hidden': 'true'})
+  const head = tag('div', {class: 'playhead'})
+  const cause = tag('p', {class: 'cause', hidden: true})
+  const button = tag('button', {class: small ? 'play small' : 'play', onclick: event => { event.stopPropagation(); toggle() }})
+  const picture = tag('div', {class: 'picture waiting', onclick: () => toggle()}, image, marks, head, cause)
+  const audio = tag('audio', {preload: 'auto'})
+  const node = tag('div', {class: small ? 'clip small' : 'clip', fixed: `clip ${views++}`}, picture, audio, button)
   let shown = null, tick = 0, wish = false
   const listeners = []
 
   function draw_button() {
     const on = !audio.paused && !audio.ended
     node.classList.toggle('playing', on)
-    button.replaceChildren(icon(on ? 'stop' : 'play', small ? 14 : 20), small ? '' : h('span', {}, on ? 'Stop' : 'Play'))
+    button.replaceChildren(icon(on ? 'stop' : 'play', small ? 14 : 20), small ? '' : tag('span', {}, on ? 'Stop' : 'Play'))
     button.setAttribute('aria-label', `${on ? 'Stop' : 'Play'} ${label}`)
     cancelAnimationFrame(tick)
     const follow = () => {
@@ -63,8 +68,8 @@ function clip_view({small = false, label = 'clip'} = {}) {
       image.src = src
       image.alt = `Spectrogram, ${note.seconds.toFixed(1)} seconds`
       const last = note.ticks.length - 1
-      marks.replaceChildren(...note.ticks.map(([text, share], i) => h('span', {class: 'hz', style: {bottom: `${share * 100}%`}},
-        i === last ? `${text} ${note.unit}` : text)), h('span', {class: 's'}, `${Number(note.seconds.toFixed(1))} s`))
+      marks.replaceChildren(...note.ticks.map(([text, share], i) => tag('span', {class: 'hz', style: {bottom: `${share * 100}%`}},
+        i === last ? `${text} ${note.unit}` : text)), tag('span', {class: 's'}, `${Number(note.seconds.toFixed(1))} s`))
       image.hidden = false; cause.hidden = true
       await image.decode?.().catch(() => {})
       if (mine === shown) picture.classList.remove('waiting')
@@ -105,4 +110,23 @@ function clip_view({small = false, label = 'clip'} = {}) {
   }
   draw_button()
   return {node, show, play, stop, toggle, retheme: () => shown && load_picture(), on_play: f => listeners.push(f), audio}
+}
+
+// The labelled sounds most like a clip, once its answer has been told: why it is what it is.
+function why_view(clip, headline) {
+  const node = tag('section', {class: 'why', fixed: 'why', hidden: true})
+  let shown = ''
+  function show(token, number, examples) {
+    const key = examples?.length ? `${token} ${number}` : ''
+    if (key === shown) return
+    shown = key
+    node.hidden = !key
+    node.replaceChildren(...(key ? [tag('h2', {}, headline), tag('div', {class: 'examples'}, examples.map(x => {
+      const small = clip_view({small: true, label: `${x.label}, ${x.where}`})
+      small.show(token, x.name)
+      small.on_play(() => clip.stop())
+      return tag('figure', {}, small.node, tag('figcaption', {}, tag('b', {}, x.label), tag('span', {}, x.where)))
+    }))] : []))
+  }
+  return {node, show}
 }

@@ -6,30 +6,30 @@ export function render({model, view, el}) {
   const KEY = 'explorer-workshop'
   let me = recall(KEY) ?? {}  // {name, secret, exercise, at, pending: {clip: answer}}
   let at = 0, follows = true, drawn_stage = '', asked_name = false, joining = false
-  const pending = new Map(), clip = clip_view()
+  const pending = new Map(), clip = clip_view(), why = why_view(clip, 'Why? Of the known sounds these are most like it')
   const keep = () => remember(KEY, {...me, at, exercise: model.exercise?.token, pending: Object.fromEntries(pending)})
 
-  const title = h('span', {class: 'title'})
-  const who = h('span', {class: 'who'})
-  const dots = h('nav', {class: 'dots', 'aria-label': 'Clips'})
-  const main = h('main', {class: 'stage', tabindex: -1})
+  const title = tag('span', {class: 'title'})
+  const who = tag('span', {class: 'who'})
+  const dots = tag('nav', {class: 'dots', 'aria-label': 'Clips'})
+  const main = tag('main', {class: 'stage', tabindex: -1})
   const theme = theme_button(host, () => clip.retheme())
-  const root = h('div', {class: 'student'}, h('header', {}, title, who, theme), dots, main, toasts(model, send))
+  const root = tag('div', {class: 'student'}, tag('header', {}, title, who, theme), dots, main, toasts(model, send))
   const lost = watch_connection(model, root)
 
   // --- joining -----------------------------------------------------------------------------
   function join(name, secret) { joining = true; send('join', {name, secret: secret ?? ''}) }
   function draw_join() {
-    const field = keepKeys(h('input', {type: 'text', maxlength: 24, autocomplete: 'nickname', id: 'name', 'aria-label': 'Your name',
+    const field = keepKeys(tag('input', {type: 'text', maxlength: 24, autocomplete: 'nickname', id: 'name', 'aria-label': 'Your name',
       value: me.name ?? '', placeholder: 'your name', enterkeyhint: 'go'}))
     const go = () => { if (field.value.trim()) { me = {}; pending.clear(); asked_name = false; join(field.value) } else field.focus() }
     field.addEventListener('keydown', event => { if (event.key === 'Enter') go() })
-    main.replaceChildren(h('section', {class: 'card join'},
-      h('h1', {}, 'What do you hear?'),
-      h('p', {class: 'quiet'}, 'Everybody here listens to the same few sounds and answers alone. Then you look at the answers together.'),
-      h('label', {for: 'name'}, 'Your name'), field,
-      h('button', {class: 'primary big', onclick: go}, 'Join'),
-      h('small', {}, 'No account. The teacher sees this name beside your answers; a nickname is fine.')))
+    main.replaceChildren(tag('section', {class: 'card join'},
+      tag('h1', {}, 'What do you hear?'),
+      tag('p', {class: 'quiet'}, 'Everybody here listens to the same few sounds and answers alone. Then you look at the answers together.'),
+      tag('label', {for: 'name'}, 'Your name'), field,
+      tag('button', {class: 'primary big', onclick: go}, 'Join'),
+      tag('small', {}, 'No account. The teacher sees this name beside your answers; a nickname is fine.')))
     setTimeout(() => field.focus(), 50)
   }
   function leave_name() { asked_name = true; clip.stop(); forget(KEY); me = {}; draw(true) }
@@ -37,14 +37,14 @@ export function render({model, view, el}) {
   // --- waiting -----------------------------------------------------------------------------
   function draw_lobby() {
     const e = model.exercise
-    main.replaceChildren(h('section', {class: 'card join'},
-      h('h1', {}, `Hello, ${model.who}`),
-      e ? h('p', {}, h('b', {}, e.question)) : '',
-      h('p', {class: 'quiet'}, e ? `${many(e.clips, 'short sound')}. It begins when the teacher starts it; this page goes on by itself.`
+    settle(main, tag('section', {class: 'card join', key: 'lobby'},
+      tag('h1', {}, `Hello, ${model.who}`),
+      e ? tag('p', {}, tag('b', {}, e.question)) : '',
+      tag('p', {class: 'quiet'}, e ? `${many(e.clips, 'short sound')}. It begins when the teacher starts it; this page goes on by itself.`
         : 'The teacher has not opened an exercise yet. Stay here: this page goes on by itself.'),
-      e ? h('p', {class: 'quiet', 'aria-live': 'polite'}, `${many(e.people, 'person is', 'people are')} here.`) : '',
-      h('button', {class: 'big', onclick: beep}, icon('play', 16), 'Test your sound'),
-      h('button', {class: 'link', onclick: leave_name}, `Not ${model.who}? Another name`)))
+      e ? tag('p', {class: 'quiet', 'aria-live': 'polite'}, `${many(e.people, 'person is', 'people are')} here.`) : '',
+      tag('button', {class: 'big', onclick: beep}, icon('play', 16), 'Test your sound'),
+      tag('button', {class: 'link', onclick: leave_name}, `Not ${model.who}? Another name`)))
   }
   // Two soft notes made in the browser: whoever hears them will hear the clips.
   function beep() {
@@ -83,19 +83,19 @@ export function render({model, view, el}) {
     keep()
     draw(true)
   }
-  const question = h('h1', {class: 'question'})
-  const nth = h('p', {class: 'nth', 'aria-live': 'polite'})
-  const answers = h('div', {class: 'answers', role: 'group', 'aria-label': 'Your answer'})
-  const after = h('div', {class: 'after'})
-  const next = h('div', {class: 'next'})
-  const clip_stage = h('section', {class: 'listen'}, h('div', {class: 'ask'}, question, nth), clip.node, answers, after, next)
+  const question = tag('h1', {class: 'question'})
+  const nth = tag('p', {class: 'nth', 'aria-live': 'polite'})
+  const answers = tag('div', {class: 'answers', role: 'group', 'aria-label': 'Your answer'})
+  const after = tag('div', {class: 'after'})
+  const next = tag('div', {class: 'next'})
+  const clip_stage = tag('section', {class: 'listen', fixed: 'listen'}, tag('div', {class: 'ask'}, question, nth), clip.node, answers, after, why.node, next)
 
   function draw_clip() {
-    if (clip_stage.parentNode !== main || main.children.length > 1) main.replaceChildren(clip_stage)
+    settle(main, clip_stage)
     const e = model.exercise
     clip.show(e.token, String(at))
     question.textContent = e.question
-    nth.replaceChildren(`Clip ${at + 1} of ${e.clips}`, talking() ? h('span', {class: 'quiet'}, ` · ${e.where[at]}`) : '')
+    settle(nth, `Clip ${at + 1} of ${e.clips}`, talking() ? tag('span', {class: 'quiet'}, ` · ${e.where[at]}`) : '')
     draw_answers()
   }
   function draw_answers() {
@@ -103,15 +103,15 @@ export function render({model, view, el}) {
     const right = told()[String(at)] ?? ''
     const now = talking() ? e.counts_now[at] : null
     answers.classList.toggle('many', e.choices.length > 4)
-    answers.replaceChildren(...e.choices.map((c, i) => {
+    settle(answers, ...e.choices.map((c, i) => {
       const chosen = mine === c.answer, correct = right === c.answer
-      const words = [h('span', {class: 'words'}, answer_words(c)),
-        now ? h('span', {class: 'number'}, now[i]) : h('kbd', {'aria-hidden': 'true'}, c.key)]
-      return h('button', {class: `answer${correct ? ' right' : ''}`, 'aria-pressed': String(chosen), disabled: !open, 'data-answer': c.answer,
+      const words = [tag('span', {class: 'words'}, answer_words(c)),
+        now ? tag('span', {class: 'number'}, now[i]) : tag('kbd', {'aria-hidden': 'true'}, c.key)]
+      return tag('button', {class: `answer${correct ? ' right' : ''}`, 'aria-pressed': String(chosen), disabled: !open, 'data-answer': c.answer,
         'aria-label': now ? `${answer_words(c)}: ${now[i]} of ${sum(now)}${chosen ? ', your answer' : ''}${correct ? ', right' : ''}` : answer_words(c),
         style: {'--mine': answer_colour(c)}, onclick: () => answer(c.answer)},
-        now ? h('i', {class: 'share', style: {width: `${now[i] / Math.max(1, sum(now)) * 100}%`}}) : '',
-        answer_sign(c), ...words, correct ? h('span', {class: 'tick'}, icon('yes', 16)) : '')
+        now ? tag('i', {class: 'share', style: {width: `${now[i] / Math.max(1, sum(now)) * 100}%`}}) : '',
+        answer_sign(c), ...words, correct ? tag('span', {class: 'tick'}, icon('yes', 16)) : '')
     }))
     draw_after()
     draw_next()
@@ -119,44 +119,35 @@ export function render({model, view, el}) {
   function draw_after() {
     const e = model.exercise
     if (!talking()) {
+      why.show('', 0, [])
       const state = pending.has(at) ? 'saving …' : model.now[at] ? 'saved; you can change it' : ''
-      after.replaceChildren(h('small', {class: 'saved', 'aria-live': 'polite'}, state))
+      settle(after, tag('small', {class: 'saved', 'aria-live': 'polite'}, state))
       return
     }
     const right = told()[String(at)], first = model.first[at], mine = model.now[at]
     const lines = []
     if (right) {
       const good = first === right
-      lines.push(h('p', {class: good ? 'verdict good' : 'verdict'}, icon(good ? 'yes' : first ? 'close' : 'unsure', 18),
+      lines.push(tag('p', {class: good ? 'verdict good' : 'verdict'}, icon(good ? 'yes' : first ? 'close' : 'unsure', 18),
         good ? 'You had it right' : first ? `You said ${said(first)}; right is ${said(right)}` : `Right is ${said(right)}`))
-      if (!good && mine === right && first) lines.push(h('p', {class: 'quiet'}, 'You came to it in the discussion.'))
-    } else if (is_told(at)) lines.push(h('p', {class: 'verdict'}, 'Nobody knows what is right here.'))
-    else lines.push(h('p', {class: 'quiet'}, 'What does your neighbour say, and why? You may change your answer.'))
+      if (!good && mine === right && first) lines.push(tag('p', {class: 'quiet'}, 'You came to it in the discussion.'))
+    } else if (is_told(at)) lines.push(tag('p', {class: 'verdict'}, 'Nobody knows what is right here.'))
+    else lines.push(tag('p', {class: 'quiet'}, 'What does your neighbour say, and why? You may change your answer.'))
     const total = sum(e.counts[at])
-    if (total > 1) lines.push(h('p', {class: 'quiet'}, e.disagreement[at] === 0 ? 'All said the same before.'
+    if (total > 1) lines.push(tag('p', {class: 'quiet'}, e.disagreement[at] === 0 ? 'All said the same before.'
       : `${percent(e.disagreement[at])} of pairs differed before you talked about it.`))
-    after.replaceChildren(...lines, ...why_of(e, at))
-  }
-  function why_of(e, number) {
-    const why = e.why?.[String(number)]
-    if (!why?.length) return []
-    return [h('h2', {}, 'Why? Of the known sounds these are most like it'), h('div', {class: 'examples'}, why.map(x => {
-      const small = clip_view({small: true, label: `${x.label}, ${x.where}`})
-      small.show(e.token, x.name)
-      small.on_play(() => clip.stop())
-      return h('figure', {}, small.node, h('figcaption', {}, h('b', {}, x.label), h('span', {}, x.where)))
-    }))]
+    settle(after, lines)
+    why.show(e.token, at, e.why?.[String(at)])
   }
   function draw_next() {
     const e = model.exercise, last = at === e.clips - 1, open = e.phase === 'open'
     const unanswered = [...Array(e.clips).keys()].filter(i => answer_of(i) === null)
     const forward = last ? (open ? 'Done' : 'How it went') : 'Next'
-    next.replaceChildren(
-      h('button', {class: 'big', disabled: at === 0, onclick: () => go(at - 1), 'aria-label': 'Previous clip'}, icon('left', 18)),
-      h('button', {class: answer_of(at) && open ? 'primary big wide' : 'big wide', onclick: () => go(at + 1)}, forward, icon('right', 18)))
-    if (!follows && talking()) next.append(h('button', {class: 'link', onclick: () => { follows = true; go(e.at, false) }},
-      `The class is at clip ${e.at + 1}`))
-    else if (open && !unanswered.length && !last) next.append(h('button', {class: 'link', onclick: () => go(e.clips)}, 'All answered: done'))
+    settle(next,
+      tag('button', {class: 'big', disabled: at === 0, onclick: () => go(at - 1), 'aria-label': 'Previous clip'}, icon('left', 18)),
+      tag('button', {class: answer_of(at) && open ? 'primary big wide' : 'big wide', onclick: () => go(at + 1)}, forward, icon('right', 18)),
+      !follows && talking() ? tag('button', {class: 'link', onclick: () => { follows = true; go(e.at, false) }}, `The class is at clip ${e.at + 1}`)
+        : open && !unanswered.length && !last ? tag('button', {class: 'link', onclick: () => go(e.clips)}, 'All answered: done') : '')
   }
 
   // --- the end: done, or how it went -----------------------------------------------------------
@@ -165,31 +156,31 @@ export function render({model, view, el}) {
     clip.stop()
     if (!talking()) {
       const left = [...Array(e.clips).keys()].filter(i => answer_of(i) === null)
-      main.replaceChildren(h('section', {class: 'card join'},
-        h('h1', {}, left.length ? `${many(left.length, 'clip')} without an answer` : 'All answered'),
-        left.length ? h('button', {class: 'primary big', onclick: () => go(left[0])}, `Go to clip ${left[0] + 1}`)
-          : h('p', {class: 'quiet'}, 'You can go back and change answers until the teacher reveals them.'),
-        h('p', {class: 'quiet', 'aria-live': 'polite'}, `${count(e.finished)} of ${many(e.people, 'person has', 'people have')} answered everything.`),
-        h('button', {class: 'big', onclick: () => go(0)}, icon('left', 16), 'Back to clip 1')))
+      settle(main, tag('section', {class: 'card join', key: 'done'},
+        tag('h1', {}, left.length ? `${many(left.length, 'clip')} without an answer` : 'All answered'),
+        left.length ? tag('button', {class: 'primary big', onclick: () => go(left[0])}, `Go to clip ${left[0] + 1}`)
+          : tag('p', {class: 'quiet'}, 'You can go back and change answers until the teacher reveals them.'),
+        tag('p', {class: 'quiet', 'aria-live': 'polite'}, `${count(e.finished)} of ${many(e.people, 'person has', 'people have')} answered everything.`),
+        tag('button', {class: 'big', onclick: () => go(0)}, icon('left', 16), 'Back to clip 1')))
       return
     }
     const known = Object.entries(told()).filter(([, right]) => right)
     const hits = list => known.filter(([c, right]) => list[Number(c)] === right).length
     const before = hits(model.first), now = hits(model.now)
-    main.replaceChildren(h('section', {class: 'card went'},
-      h('h1', {}, known.length ? `${before} of ${known.length} right` : 'What the class said'),
-      known.length ? h('p', {class: 'quiet'}, now !== before ? `After the discussion ${now} of ${known.length}. `
+    settle(main, tag('section', {class: 'card went', key: 'went'},
+      tag('h1', {}, known.length ? `${before} of ${known.length} right` : 'What the class said'),
+      known.length ? tag('p', {class: 'quiet'}, now !== before ? `After the discussion ${now} of ${known.length}. `
         : '', known.length < e.clips ? `${e.clips - known.length} not told yet.` : '') : '',
-      h('table', {}, h('thead', {}, h('tr', {}, h('th', {}, 'clip'), h('th', {}, 'you'), h('th', {}, 'the class'), h('th', {}, 'right'))),
-        h('tbody', {}, [...Array(e.clips).keys()].map(i => {
+      tag('table', {}, tag('thead', {}, tag('tr', {}, tag('th', {}, 'clip'), tag('th', {}, 'you'), tag('th', {}, 'the class'), tag('th', {}, 'right'))),
+        tag('tbody', {}, [...Array(e.clips).keys()].map(i => {
           const right = told()[String(i)], mine = model.first[i]
-          return h('tr', {class: right && mine ? mine === right ? 'hit' : 'miss' : ''},
-            h('td', {}, h('button', {class: 'link', onclick: () => go(i), 'aria-label': `Clip ${i + 1}`}, i + 1)),
-            h('td', {}, mine ? said(mine) : '–', right && mine ? icon(mine === right ? 'yes' : 'close', 13) : ''),
-            h('td', {}, answer_bar(e.choices, e.counts[i])), h('td', {}, said(right) || (is_told(i) ? 'not known' : '')))
+          return tag('tr', {class: right && mine ? mine === right ? 'hit' : 'miss' : ''},
+            tag('td', {}, tag('button', {class: 'link', onclick: () => go(i), 'aria-label': `Clip ${i + 1}`}, i + 1)),
+            tag('td', {}, mine ? said(mine) : '–', right && mine ? icon(mine === right ? 'yes' : 'close', 13) : ''),
+            tag('td', {}, answer_bar(e.choices, e.counts[i])), tag('td', {}, said(right) || (is_told(i) ? 'not known' : '')))
         }))),
-      h('button', {class: 'big', onclick: () => go(0)}, icon('left', 16), 'Back to the clips'),
-      e.at < e.clips && !follows ? h('button', {class: 'link', onclick: () => { follows = true; go(e.at, false) }}, `The class is at clip ${e.at + 1}`) : ''))
+      tag('button', {class: 'big', onclick: () => go(0)}, icon('left', 16), 'Back to the clips'),
+      e.at < e.clips && !follows ? tag('button', {class: 'link', onclick: () => { follows = true; go(e.at, false) }}, `The class is at clip ${e.at + 1}`) : ''))
   }
 
   // --- all of it -----------------------------------------------------------------------------
@@ -198,10 +189,10 @@ export function render({model, view, el}) {
     const on = e && model.who && e.phase !== 'lobby' && !asked_name
     dots.hidden = !on
     if (!on) return
-    dots.replaceChildren(...[...Array(e.clips).keys()].map(i => {
+    settle(dots, ...[...Array(e.clips).keys()].map(i => {
       const mine = answer_of(i), right = told()[String(i)]
       const state = right && model.first[i] ? (model.first[i] === right ? ' hit' : ' miss') : mine ? ' done' : ''
-      return h('button', {class: `dot${state}`, 'aria-current': i === at ? 'step' : null, onclick: () => go(i),
+      return tag('button', {class: `dot${state}`, 'aria-current': i === at ? 'step' : null, onclick: () => go(i),
         'aria-label': `Clip ${i + 1}${state === ' hit' ? ', right' : state === ' miss' ? ', wrong' : mine ? ', answered' : ''}`},
         state === ' hit' ? icon('yes', 11) : state === ' miss' ? icon('close', 11) : i + 1)
     }))
@@ -269,7 +260,6 @@ export function render({model, view, el}) {
       if (drawn_stage === 'clip') draw_answers()
       draw_dots()
     }
-    if (message.kind === 'file') return
   })
 
   function on_key(event) {

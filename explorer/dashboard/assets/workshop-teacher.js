@@ -4,18 +4,18 @@ export function render({model, view, el}) {
   const send = sender(model, view)
   const host = el.getRootNode().host ?? el
   const look = {names: false, peek: false, by_disagreement: false, open: name => open(name)}
-  let place = '', seen_phase = null, seen_token = null, making = {classes: new Set(), clips: 'labelled', n: 12, name: ''}
+  let place = '', seen_phase = null, seen_token = null, seen_name = null, making = {classes: new Set(), clips: 'labelled', n: 12, name: ''}
 
-  const title = h('button', {class: 'bare exercise', 'aria-haspopup': 'menu', onclick: () => menu(title, [
+  const title = tag('button', {class: 'bare exercise', 'aria-haspopup': 'menu', onclick: () => menu(title, [
     ...model.made.map(x => ({label: x.name, note: `${many(x.clips, 'clip')}, ${many(x.people, 'person', 'people')}`, value: x.name, chosen: x.name === model.room_view?.name})),
     ...(model.made.length ? [null] : []), {label: 'New exercise …', value: ''}],
     value => value ? send('choose', {name: value}) : open('make'))})
-  const steps = h('nav', {class: 'steps', 'aria-label': 'Steps'})
-  const act = h('div', {class: 'act'})
-  const main = h('main', {class: 'wall', tabindex: -1})
+  const steps = tag('nav', {class: 'steps', 'aria-label': 'Steps'})
+  const act = tag('div', {class: 'act'})
+  const main = tag('main', {class: 'wall', tabindex: -1})
   const discuss = discuss_view(model, send, look), results = results_view(model, send, look)
   const theme = theme_button(host, () => { discuss.clip.retheme(); draw(true) })
-  const root = h('div', {class: 'teacher'}, h('header', {}, title, steps, act, theme), main, toasts(model, send))
+  const root = tag('div', {class: 'teacher'}, tag('header', {}, title, steps, act, theme), main, toasts(model, send))
   watch_connection(model, root)
   const CODE = 'explorer-teacher'
 
@@ -23,12 +23,12 @@ export function render({model, view, el}) {
 
   // --- coming in ---------------------------------------------------------------------------
   function draw_code() {
-    const field = keepKeys(h('input', {type: 'text', autocomplete: 'off', autocapitalize: 'none', spellcheck: 'false', 'aria-label': 'Teacher’s code', placeholder: 'xxxx-xxxx'}))
+    const field = keepKeys(tag('input', {type: 'text', autocomplete: 'off', autocapitalize: 'none', spellcheck: 'false', 'aria-label': 'Teacher’s code', placeholder: 'xxxx-xxxx'}))
     const go = () => { try { sessionStorage.setItem(CODE, field.value) } catch { /* private mode */ } send('enter', {code: field.value}) }
     field.addEventListener('keydown', event => { if (event.key === 'Enter') go() })
-    main.replaceChildren(h('section', {class: 'card join'}, h('h1', {}, 'Teacher’s page'),
-      h('p', {class: 'quiet'}, 'The code stands in the terminal of the machine that serves this page. On that machine itself no code is needed.'),
-      field, h('button', {class: 'primary big', onclick: go}, 'Enter')))
+    main.replaceChildren(tag('section', {class: 'card join'}, tag('h1', {}, 'Teacher’s page'),
+      tag('p', {class: 'quiet'}, 'The code stands in the terminal of the machine that serves this page. On that machine itself no code is needed.'),
+      field, tag('button', {class: 'primary big', onclick: go}, 'Enter')))
     setTimeout(() => field.focus(), 50)
   }
 
@@ -36,47 +36,52 @@ export function render({model, view, el}) {
   function draw_make() {
     const m = making, [fewest, most] = model.limits
     if (!model.classes.length) {
-      main.replaceChildren(h('section', {class: 'card make'}, h('h1', {}, 'First a few labels'),
-        h('p', {}, 'An exercise asks about a class. Make one on the dashboard: pick some sounds and name them, say yes to a few and no to a few others. Then come back here.'),
-        model.dashboard ? h('a', {href: model.dashboard}, 'Open the dashboard') : ''))
+      settle(main, tag('section', {class: 'card make', key: 'first'}, tag('h1', {}, 'First a few labels'),
+        tag('p', {}, 'An exercise asks about a class. Make one on the dashboard: pick some sounds and name them, say yes to a few and no to a few others. Then come back here.'),
+        model.dashboard ? tag('a', {href: model.dashboard}, 'Open the dashboard') : ''))
       return
     }
     const chosen = model.classes.filter(c => m.classes.has(c.name))
     const enough = m.clips === 'ranked' || (chosen.length > 1 ? chosen.every(c => c.yes) : chosen.every(c => c.yes && c.no))
     const question = chosen.length === 0 ? 'Choose a class, or several.' : chosen.length === 1 ? `“Do you hear ${chosen[0].name}?” yes, no, or not sure` : `“Which of these do you hear?” ${chosen.map(c => c.name).join(', ')}, none, or not sure`
-    const number = keepKeys(h('input', {type: 'number', min: fewest, max: most, value: String(m.n), id: 'clips', oninput: event => { m.n = Number(event.target.value) }}))
-    const name = keepKeys(h('input', {type: 'text', maxlength: 60, value: m.name, id: 'title', placeholder: chosen.map(c => c.name).join(', ') || 'name', oninput: event => { m.name = event.target.value }}))
-    const way = (value, words, note) => h('label', {class: 'way'}, h('input', {type: 'radio', name: 'from', value, checked: m.clips === value, onchange: () => { m.clips = value; draw(true) }}),
-      h('span', {}, h('b', {}, words), h('small', {}, note)))
-    main.replaceChildren(h('section', {class: 'card make'}, h('h1', {}, 'New exercise'),
-      h('fieldset', {}, h('legend', {}, 'About'), h('div', {class: 'chips'}, model.classes.map((c, i) => h('button', {class: 'pill', 'aria-pressed': String(m.classes.has(c.name)), onclick: () => {
-        m.classes.has(c.name) ? m.classes.delete(c.name) : m.classes.add(c.name); draw(true) }}, c.name, h('small', {}, `${c.yes} yes, ${c.no} no`))))),
-      h('p', {class: 'asks', 'aria-live': 'polite'}, question),
-      h('fieldset', {}, h('legend', {}, 'Clips'),
+    const number = keepKeys(tag('input', {type: 'number', min: fewest, max: most, value: String(m.n), id: 'clips', oninput: event => { m.n = Number(event.target.value) }}))
+    const name = keepKeys(tag('input', {type: 'text', maxlength: 60, value: m.name, id: 'title', placeholder: chosen.map(c => c.name).join(', ') || 'name', oninput: event => { m.name = event.target.value }}))
+    const way = (value, words, note) => tag('label', {class: 'way'}, tag('input', {type: 'radio', name: 'from', value, checked: m.clips === value, onchange: () => { m.clips = value; draw(true) }}),
+      tag('span', {}, tag('b', {}, words), tag('small', {}, note)))
+    settle(main, tag('section', {class: 'card make', key: 'make'}, tag('h1', {}, 'New exercise'),
+      tag('fieldset', {}, tag('legend', {}, 'About'), tag('div', {class: 'chips'}, model.classes.map((c, i) => tag('button', {class: 'pill', 'aria-pressed': String(m.classes.has(c.name)), onclick: () => {
+        m.classes.has(c.name) ? m.classes.delete(c.name) : m.classes.add(c.name); draw(true) }}, c.name, tag('small', {}, `${c.yes} yes, ${c.no} no`))))),
+      tag('p', {class: 'asks', 'aria-live': 'polite'}, question),
+      tag('fieldset', {}, tag('legend', {}, 'Clips'),
         way('labelled', 'Labelled ones', 'What is right is known, so that you can show it. As many of each answer as there are labels.'),
         way('ranked', 'From the ranking', 'Clear and doubtful ones, from all levels of score. Where no label says what is right, you do, or nobody.')),
-      h('div', {class: 'pair'}, h('div', {}, h('label', {for: 'clips'}, `How many (${fewest} to ${most})`), number), h('div', {}, h('label', {for: 'title'}, 'Name'), name)),
-      enough ? '' : h('p', {class: 'warn'}, chosen.length > 1 ? 'Each class needs windows that are labelled with it.' : 'Labelled clips need windows with a yes and windows with a no. Label some more, or take the ranking.'),
-      h('div', {class: 'row'}, h('button', {class: 'primary big', disabled: !chosen.length || !enough, onclick: () => {
+      tag('div', {class: 'pair'}, tag('div', {}, tag('label', {for: 'clips'}, `How many (${fewest} to ${most})`), number), tag('div', {}, tag('label', {for: 'title'}, 'Name'), name)),
+      enough ? '' : tag('p', {class: 'warn'}, chosen.length > 1 ? 'Each class needs windows that are labelled with it.' : 'Labelled clips need windows with a yes and windows with a no. Label some more, or take the ranking.'),
+      tag('div', {class: 'row'}, tag('button', {class: 'primary big', disabled: !chosen.length || !enough, onclick: () => {
         making_sent = true; send('make', {classes: chosen.map(c => c.name), clips: m.clips, n: m.n, name: m.name}) }}, 'Make exercise'),
-        model.room_view ? h('button', {class: 'big', onclick: () => open(home())}, 'Cancel') : ''),
-      h('small', {class: 'quiet'}, 'A selection of your own becomes an exercise in a notebook: reef.new_exercise("class", rows).')))
+        model.room_view ? tag('button', {class: 'big', onclick: () => open(home())}, 'Cancel') : ''),
+      tag('small', {class: 'quiet'}, 'A selection of your own becomes an exercise in a notebook: reef.new_exercise("class", rows).')))
   }
   let making_sent = false
 
   // --- looking at the clips before ---------------------------------------------------------------
+  const prepared_clips = new Map()
+  function prepared_clip(token, i) {
+    if (!prepared_clips.has(i)) prepared_clips.set(i, clip_view({small: true, label: `clip ${i + 1}`}))
+    prepared_clips.get(i).show(token, String(i))
+    return prepared_clips.get(i)
+  }
   function draw_prepare() {
     const room = model.room_view, lobby = room.phase === 'lobby'
-    main.replaceChildren(h('section', {class: 'prepare'}, h('div', {class: 'ask'}, h('h1', {}, room.question),
-      h('p', {class: 'warn'}, 'What is right stands here: not for the wall.')),
-      h('div', {class: 'grid'}, model.prepared.map((c, i) => {
-        const small = clip_view({small: true, label: `clip ${i + 1}`})
-        small.show(room.token, String(i))
-        const choose = h('select', {'aria-label': `What is right for clip ${i + 1}`, onchange: event => send('settle', {clip: i, right: event.target.value})},
-          h('option', {value: '', selected: !c.right}, 'not known'), room.choices.filter(x => x.answer !== 'unsure').map(x => h('option', {value: x.answer, selected: x.answer === c.right}, answer_words(x))))
-        return h('figure', {class: 'card'}, small.node, h('figcaption', {}, h('b', {}, i + 1), h('span', {}, c.where)),
-          h('div', {class: 'row'}, choose, h('small', {class: 'quiet'}, {labels: 'labels', teacher: 'you'}[c.by] ?? ''),
-            lobby && room.clips > 1 ? h('button', {class: 'bare', 'aria-label': `Leave out clip ${i + 1}`, title: 'Leave this clip out', onclick: () => send('leave_out', {clip: i})}, icon('close', 14)) : ''))
+    settle(main, tag('section', {class: 'prepare', key: 'prepare'}, tag('div', {class: 'ask'}, tag('h1', {}, room.question),
+      tag('p', {class: 'warn'}, 'What is right stands here: not for the wall.')),
+      tag('div', {class: 'grid'}, model.prepared.map((c, i) => {
+        const small = prepared_clip(room.token, i)
+        const choose = tag('select', {'aria-label': `What is right for clip ${i + 1}`, onchange: event => send('settle', {clip: i, right: event.target.value})},
+          tag('option', {value: '', selected: !c.right}, 'not known'), room.choices.filter(x => x.answer !== 'unsure').map(x => tag('option', {value: x.answer, selected: x.answer === c.right}, answer_words(x))))
+        return tag('figure', {class: 'card'}, small.node, tag('figcaption', {}, tag('b', {}, i + 1), tag('span', {}, c.where)),
+          tag('div', {class: 'row'}, choose, tag('small', {class: 'quiet'}, {labels: 'labels', teacher: 'you'}[c.by] ?? ''),
+            lobby && room.clips > 1 ? tag('button', {class: 'bare', 'aria-label': `Leave out clip ${i + 1}`, title: 'Leave this clip out', onclick: () => send('leave_out', {clip: i})}, icon('close', 14)) : ''))
       }))))
   }
 
@@ -85,57 +90,57 @@ export function render({model, view, el}) {
     const room = model.room_view
     const code = model.qr.length ? s('svg', {class: 'qr', viewBox: `-2 -2 ${model.qr[1] + 4} ${model.qr[1] + 4}`, role: 'img', 'aria-label': `QR code of ${model.urls[0]}`},
       s('rect', {x: -2, y: -2, width: model.qr[1] + 4, height: model.qr[1] + 4, fill: '#fff'}), s('path', {d: model.qr[0], fill: '#000'})) : ''
-    main.replaceChildren(h('section', {class: 'lobby'},
-      h('div', {class: 'way-in'}, model.urls.length ? [code, h('p', {class: 'url'}, model.urls[0].replace(/^http:\/\//, '').replace(/\/$/, '')),
-        model.urls.length > 1 ? h('small', {class: 'quiet'}, 'or ', model.urls.slice(1).map(u => u.replace(/^http:\/\//, '').replace(/\/$/, '')).join(', or ')) : '',
-        h('p', {class: 'quiet'}, 'Same Wi-Fi as this computer. No account, no internet.')]
-        : [h('h2', {}, 'Only this machine can come in'), h('p', {class: 'quiet'}, 'To let the room in, serve with --address 0.0.0.0')]),
-      h('div', {class: 'who-is-here'}, h('h1', {}, room.question), h('p', {class: 'quiet'}, `${many(room.clips, 'clip')}, everybody the same ones, each alone`),
-        h('p', {class: 'big-number', 'aria-live': 'polite'}, h('b', {}, count(room.members.length)), room.members.length === 1 ? ' is here' : ' are here'),
-        h('ul', {class: 'chips'}, room.members.map(m => h('li', {class: m.here ? 'chip' : 'chip away', title: m.here ? null : 'not connected now'}, m.who))))))
+    settle(main, tag('section', {class: 'lobby', key: 'lobby'},
+      tag('div', {class: 'way-in'}, model.urls.length ? [code, tag('p', {class: 'url'}, model.urls[0].replace(/^http:\/\//, '').replace(/\/$/, '')),
+        model.urls.length > 1 ? tag('small', {class: 'quiet'}, 'or ', model.urls.slice(1).map(u => u.replace(/^http:\/\//, '').replace(/\/$/, '')).join(', or ')) : '',
+        tag('p', {class: 'quiet'}, 'Same Wi-Fi as this computer. No account, no internet.')]
+        : [tag('h2', {}, 'Only this machine can come in'), tag('p', {class: 'quiet'}, 'To let the room in, serve with --address 0.0.0.0')]),
+      tag('div', {class: 'who-is-here'}, tag('h1', {}, room.question), tag('p', {class: 'quiet'}, `${many(room.clips, 'clip')}, everybody the same ones, each alone`),
+        tag('p', {class: 'big-number', 'aria-live': 'polite'}, tag('b', {}, count(room.members.length)), room.members.length === 1 ? ' is here' : ' are here'),
+        tag('ul', {class: 'chips'}, room.members.map(m => tag('li', {class: m.here ? 'chip' : 'chip away', title: m.here ? null : 'not connected now'}, m.who))))))
   }
 
   // --- watching ----------------------------------------------------------------------------
   function draw_answers() {
     const room = model.room_view, n = room.members.length
     const rows = [...Array(room.clips).keys()]
-    main.replaceChildren(h('section', {class: 'watch'},
-      h('div', {class: 'card'}, h('div', {class: 'ask'}, h('h1', {}, room.question),
-        h('button', {'aria-pressed': String(look.peek), onclick: () => { look.peek = !look.peek; draw(true) },
+    settle(main, tag('section', {class: 'watch', key: 'watch'},
+      tag('div', {class: 'card'}, tag('div', {class: 'ask'}, tag('h1', {}, room.question),
+        tag('button', {'aria-pressed': String(look.peek), onclick: () => { look.peek = !look.peek; draw(true) },
           title: 'Whoever sees this wall sees the answers, and is no longer blind'}, look.peek ? 'Hide what they answer' : 'Peek at what they answer')),
-        h('div', {class: rows.length > 14 ? 'clip-bars two' : 'clip-bars'}, rows.map(i => h('div', {class: 'clip-bar'}, h('span', {class: 'n'}, i + 1),
+        tag('div', {class: rows.length > 14 ? 'clip-bars two' : 'clip-bars'}, rows.map(i => tag('div', {class: 'clip-bar'}, tag('span', {class: 'n'}, i + 1),
           look.peek ? answer_bar(room.choices, room.counts_now[i], n)
-            : h('div', {class: 'answer-bar', role: 'img', 'aria-label': `${room.answered[i]} of ${n} answered`}, h('i', {class: 'part plain', style: {width: `${room.answered[i] / Math.max(1, n) * 100}%`}})),
-          h('span', {class: 'number'}, `${room.answered[i]}/${n}`)))),
-        look.peek ? h('p', {class: 'key'}, room.choices.map(c => h('span', {}, h('i', {class: c.style === null ? `swatch part ${c.answer}` : 'swatch part', style: {'--mine': answer_colour(c)}}), answer_sign(c, 15), answer_words(c)))) : ''),
-      h('div', {class: 'card side'},
-        h('p', {class: 'big-number', 'aria-live': 'polite'}, h('b', {}, `${room.finished}/${n}`), ' have answered all'),
-        h('div', {class: 'figure'}, h('span', {class: 'quiet'}, 'Agreement so far'), h('b', {}, room.agreement ? percent(room.agreement.pairs) : '–'),
-          h('small', {}, room.agreement ? 'of pairs of answers are the same' : 'from two answers to a clip on')),
-        h('div', {class: 'ask'}, h('h2', {}, 'Progress'), h('button', {'aria-pressed': String(look.names), onclick: () => { look.names = !look.names; draw(true) }}, look.names ? 'Hide names' : 'Show names')),
-        h('ul', {class: 'progress'}, [...room.members].sort((a, b) => a.answered - b.answered).map(m => h('li', {class: m.here ? '' : 'away', title: m.here ? null : 'not connected now'},
-          look.names ? h('span', {class: 'name'}, m.who) : '', h('span', {class: 'track', role: 'img', 'aria-label': `${m.answered} of ${room.clips} answered`}, h('i', {style: {width: `${m.answered / room.clips * 100}%`}})))))) ))
+            : tag('div', {class: 'answer-bar', role: 'img', 'aria-label': `${room.answered[i]} of ${n} answered`}, tag('i', {class: 'part plain', style: {width: `${room.answered[i] / Math.max(1, n) * 100}%`}})),
+          tag('span', {class: 'number'}, `${room.answered[i]}/${n}`)))),
+        look.peek ? tag('p', {class: 'key'}, room.choices.map(c => tag('span', {}, tag('i', {class: c.style === null ? `swatch part ${c.answer}` : 'swatch part', style: {'--mine': answer_colour(c)}}), answer_sign(c, 15), answer_words(c)))) : ''),
+      tag('div', {class: 'card side'},
+        tag('p', {class: 'big-number', 'aria-live': 'polite'}, tag('b', {}, `${room.finished}/${n}`), ' have answered all'),
+        tag('div', {class: 'figure'}, tag('span', {class: 'quiet'}, 'Agreement so far'), tag('b', {}, room.agreement ? percent(room.agreement.pairs) : '–'),
+          tag('small', {}, room.agreement ? 'of pairs of answers are the same' : 'from two answers to a clip on')),
+        tag('div', {class: 'ask'}, tag('h2', {}, 'Progress'), tag('button', {'aria-pressed': String(look.names), onclick: () => { look.names = !look.names; draw(true) }}, look.names ? 'Hide names' : 'Show names')),
+        tag('ul', {class: 'progress'}, [...room.members].sort((a, b) => a.answered - b.answered).map(m => tag('li', {class: m.here ? '' : 'away', title: m.here ? null : 'not connected now'},
+          look.names ? tag('span', {class: 'name'}, m.who) : '', tag('span', {class: 'track', role: 'img', 'aria-label': `${m.answered} of ${room.clips} answered`}, tag('i', {style: {width: `${m.answered / room.clips * 100}%`}})))))) ))
   }
 
   // --- the frame -----------------------------------------------------------------------------
   const home = () => ({lobby: 'join', open: 'answer', discussion: 'discuss'})[model.room_view?.phase] ?? 'make'
   function draw_frame() {
     const room = model.room_view
-    title.replaceChildren(room ? h('b', {}, room.name) : 'Workshop', icon('down', 14))
+    settle(title, room ? tag('b', {}, room.name) : 'Workshop', icon('down', 14))
     title.hidden = !model.inside
     const reached = {lobby: 1, open: 2, discussion: 4}[room?.phase] ?? 0
     const names = [['join', 'Join'], ['answer', 'Answer'], ['discuss', 'Discuss'], ['results', 'Results']]
-    steps.replaceChildren(...(model.inside && room ? names.map(([key, words], i) => h('button', {class: 'step', 'aria-current': key === place ? 'step' : null,
-      disabled: i >= reached, onclick: () => open(key)}, h('span', {class: 'n'}, i + 1), words)) : []))
+    settle(steps, (model.inside && room ? names.map(([key, words], i) => tag('button', {class: 'step', 'aria-current': key === place ? 'step' : null,
+      disabled: i >= reached, onclick: () => open(key)}, tag('span', {class: 'n'}, i + 1), words)) : []))
     const buttons = []
     if (model.inside && room && place !== 'make') {
-      if (place === 'prepare') buttons.push(h('button', {onclick: () => open(home())}, 'Put away'))
-      else if (room.phase !== 'discussion') buttons.push(h('button', {onclick: () => { place = 'prepare'; send('prepare', {on: true}) }}, 'Look at the clips'))
-      if (room.phase === 'lobby') buttons.push(h('button', {class: 'primary', onclick: () => send('start')}, 'Start'))
-      else if (room.phase === 'open') buttons.push(h('button', {class: room.finished >= room.members.length && room.members.length ? 'primary' : 'primary soft', onclick: () => send('reveal')}, 'Reveal'))
-      else if (Object.keys(room.told).length < room.clips) buttons.push(h('button', {onclick: () => send('tell', {})}, 'Show all that is right'))
+      if (place === 'prepare') buttons.push(tag('button', {onclick: () => open(home())}, 'Put away'))
+      else if (room.phase !== 'discussion') buttons.push(tag('button', {onclick: () => { place = 'prepare'; send('prepare', {on: true}) }}, 'Look at the clips'))
+      if (room.phase === 'lobby') buttons.push(tag('button', {class: 'primary', onclick: () => send('start')}, 'Start'))
+      else if (room.phase === 'open') buttons.push(tag('button', {class: room.finished >= room.members.length && room.members.length ? 'primary' : 'primary soft', onclick: () => send('reveal')}, 'Reveal'))
+      else if (Object.keys(room.told).length < room.clips) buttons.push(tag('button', {onclick: () => send('tell', {})}, 'Show all that is right'))
     }
-    act.replaceChildren(...buttons)
+    settle(act, buttons)
   }
   function draw(fresh = false) {
     const room = model.room_view
@@ -146,15 +151,17 @@ export function render({model, view, el}) {
     else if (place === 'prepare') { if (fresh) draw_prepare() }
     else if (place === 'join') draw_lobby()
     else if (place === 'answer') draw_answers()
-    else if (place === 'discuss') { if (discuss.node.parentNode !== main) main.replaceChildren(discuss.node); discuss.draw() }
-    else if (place === 'results') { if (results.node.parentNode !== main) main.replaceChildren(results.node); results.draw() }
+    else if (place === 'discuss') { settle(main, discuss.node); discuss.draw() }
+    else if (place === 'results') { settle(main, results.node); results.draw() }
   }
   function arrived() {
     const room = model.room_view
     if (!room) { draw(true); return }
     const other = room.token !== seen_token, on = room.phase !== seen_phase
     if (other) fetch_all(room.token, room.clips)
-    if ((other && (place !== 'make' || making_sent || seen_token === null)) || (on && !other)) {
+    const left_out = other && room.name === seen_name  // the same exercise, a clip fewer
+    seen_name = room.name
+    if ((other && !left_out && (place !== 'make' || making_sent || seen_token === null)) || (on && !other)) {
       place = home(); making_sent = false; look.peek = false; look.names = false
       discuss.clip.stop()
       seen_token = room.token; seen_phase = room.phase
@@ -175,7 +182,7 @@ export function render({model, view, el}) {
   model.on('msg:custom', message => {
     if (message.kind !== 'file') return
     const url = URL.createObjectURL(new Blob([bytesFrom(message.data)], {type: message.mime}))
-    const link = h('a', {href: url, download: message.name})
+    const link = tag('a', {href: url, download: message.name})
     root.append(link); link.click(); link.remove()
     setTimeout(() => URL.revokeObjectURL(url), 30000)
   })

@@ -70,13 +70,23 @@ class Clips:
         self._made: dict[tuple[str, str], Future[Media]] = {}
         self._lock = Lock()
 
-    def put_up(self, places: dict[str, Place]) -> None:
-        """Let these be had, by name, and begin to make them."""
+    def put_up(self, places: dict[str, Place], *, at_once: bool = True) -> None:
+        """Let these be had, by name; make them now, or when they are first asked for."""
         with self._lock:
             self._places.update(places)
-        for name in places:
-            for kind in ("light", "sound", "dark"):
-                self.get(name, kind)
+        if at_once:
+            # In the order in which they are heard; the dark ones, which few ask for, at the end.
+            for kinds in (("light", "sound"), ("dark",)):
+                for name in places:
+                    for kind in kinds:
+                        self.get(name, kind)
+
+    def take_down(self) -> None:
+        """Make no more of them: the room has gone over to others."""
+        with self._lock:
+            for made in self._made.values():
+                made.cancel()
+            self._places.clear()
 
     def get(self, name: str, kind: str) -> Future[Media]:
         """A clip's picture (``light`` or ``dark``) or ``sound``; made by the first who asks.
@@ -156,6 +166,8 @@ class ClipHandler(RequestHandler):
             raise HTTPError(404) from error
         try:
             media = await asyncio.wrap_future(made)
+        except asyncio.CancelledError as error:  # taken down meanwhile
+            raise HTTPError(404) from error
         except ExplorerError as error:
             self.set_status(500)
             self.set_header("Content-Type", "text/plain; charset=utf-8")

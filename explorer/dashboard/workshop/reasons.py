@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from explorer.collection.exercises import Exercise
 from explorer.dashboard.workshop.clips import Clips, Place
-
-if TYPE_CHECKING:
-    from explorer.collection.exercises import Exercise
 
 log = logging.getLogger(__name__)
 
@@ -26,13 +23,15 @@ class Reasons:
 
     def __init__(self, exercise: Exercise, clips: Clips) -> None:
         self.found: dict[int, list[dict[str, Any]]] = {}
-        self._exercise, self._clips = exercise, clips
+        # As it is now: a clip may be left out while this one is looked at.
+        self._exercise = Exercise(exercise.collection, exercise.name, exercise.about)
+        self._clips = clips
         self._lock = Lock()
 
-    def explain(self, numbers: Iterable[int]) -> None:
-        """Explain some clips, unless they are explained already."""
+    def explain(self) -> None:
+        """Explain all clips; slow the first time, as embeddings are read."""
         with self._lock:
-            for number in numbers:
+            for number in range(len(self._exercise.clips)):
                 if number not in self.found:
                     self.found[number] = self._explain(number)
 
@@ -48,5 +47,5 @@ class Reasons:
             places[name] = Place(example["recording"], example["start_s"], example["end_s"])
             where = example["site"] or example["recording"]
             examples.append({"name": name, "label": example["label"], "where": where})
-        self._clips.put_up(places)  # before anybody is told of them
+        self._clips.put_up(places, at_once=False)  # before anybody is told of them
         return examples

@@ -11,7 +11,7 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from explorer.errors import ExplorerError, ParameterError
 
 if TYPE_CHECKING:
     from explorer.collection.collection import Collection
+    from explorer.collection.exercise_clips import ExerciseClip
     from explorer.collection.exercises import Exercise
 
 log = logging.getLogger(__name__)
@@ -43,10 +44,13 @@ class Room:
         self.clips: Clips | None = None
         self.at = 0
         self.reasons: Reasons | None = None
+        self.where: list[str] = []
         self._lock = threading.RLock()
         self._keeper = Keeper()
         self._watchers: dict[object, Callable[[News], None]] = {}
         self._here: Counter[str] = Counter()
+        self._number = 0
+        self._shown: tuple[int, dict[str, Any] | None] | None = None
         self._seat: dict[str, int] = {}
         self._first = self._latest = np.zeros((0, 0), dtype=np.int8)
         last = collection.catalogue.setting(SETTING)
@@ -55,6 +59,12 @@ class Room:
                 self._load(collection.exercise(last))
             except ExplorerError:
                 log.warning("the exercise %r of the last workshop cannot be opened", last)
+
+    def close(self) -> None:
+        """Write down what is on its way, and make no more pictures."""
+        self._keeper.flush()
+        if self.clips is not None:
+            self.clips.take_down()
 
     # --- who listens ----------------------------------------------------------------------------
 
@@ -65,8 +75,16 @@ class Room:
             self._watchers[key] = watcher
         return lambda: (self._watchers.pop(key, None), None)[1]
 
+    def shown(self, make: Callable[[Room], dict[str, Any] | None]) -> dict[str, Any] | None:
+        """What everybody is shown, made once for all and not anew before there is news."""
+        with self._lock:
+            if self._shown is None or self._shown[0] != self._number:
+                self._shown = (self._number, make(self))
+            return self._shown[1]
+
     def _tell(self, news: News) -> None:
         with self._lock:
+            self._number += 1
             watchers = list(self._watchers.values())
         for watcher in watchers:
             watcher(news)
@@ -142,7 +160,6 @@ class Room:
         """Show what is right, of one clip or of all."""
         clips = None if clip is None else [clip]
         self._step(lambda exercise: exercise.tell(clips))
-        self._explain()
 
     def settle(self, clip: int, right: str | None) -> None:
         """Say what is right."""
@@ -232,8 +249,11 @@ class Room:
         self._seat = {who: seat for seat, who in enumerate(now.people)}
         self._first, self._latest = before.given.copy(), now.given.copy()
         self.exercise, self.at = exercise, 0
+        sites = self.collection.recordings.set_index("recording")["site"]
+        self.where = [_where(clip, sites.get(clip.recording)) for clip in exercise.clips]
         runs = self.collection.catalogue.runs()
         speed = runs[exercise.about.run].speed if exercise.about.run in runs else 1.0
+        self.close()
         self.clips = Clips(self.collection, exercise.about.token, speed)
         self.clips.put_up(
             {
@@ -242,16 +262,18 @@ class Room:
             }
         )
         self.reasons = Reasons(exercise, self.clips)
-        self._explain()
+        self._explain(self.reasons)
 
-    def _explain(self) -> None:
-        """Find out why, for what has been told; off the event loop, as embeddings are read."""
-        exercise, reasons = self.exercise, self.reasons
-        if exercise is None or reasons is None or not exercise.about.told:
-            return
+    def _explain(self, reasons: Reasons) -> None:
+        """Find out why, before anybody asks; in a thread, as embeddings are read."""
 
         def work() -> None:
-            reasons.explain(exercise.about.told)
+            reasons.explain()
             self._tell("stage")
 
         threading.Thread(target=work, name="explorer-workshop-why", daemon=True).start()
+
+
+def _where(clip: ExerciseClip, site: Any) -> str:
+    minutes, seconds = divmod(int(clip.start_s), 60)
+    return f"{site or clip.recording}, {minutes}:{seconds:02d}"

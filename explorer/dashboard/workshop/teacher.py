@@ -108,8 +108,7 @@ class TeacherPage(Page):
 
     def do_prepare(self, on: bool) -> None:
         """Look at the clips and at what is right, or put them away again."""
-        exercise = self.room.exercise
-        self.prepared = views.preparation(exercise) if on and exercise is not None else []
+        self.prepared = views.preparation(self.room) if on else []
 
     def do_settle(self, clip: int, right: str) -> None:
         """Say what is right."""

@@ -30,6 +30,10 @@ def person(name: str) -> str:
 
 def public(room: Room) -> dict[str, Any] | None:
     """What every student may know of the exercise now."""
+    return room.shown(_public)
+
+
+def _public(room: Room) -> dict[str, Any] | None:
     exercise = room.exercise
     if exercise is None:
         return None
@@ -53,7 +57,7 @@ def public(room: Room) -> dict[str, Any] | None:
         "counts": before.counts.tolist(),
         "counts_now": now.counts.tolist(),
         "disagreement": _rounded(before.disagreement),
-        "where": [_where(exercise, clip) for clip in range(len(exercise.clips))],
+        "where": room.where,
         "why": {str(c): found[c] for c in exercise.about.told if found.get(c)},
     }
 
@@ -102,11 +106,12 @@ def teacher(room: Room) -> dict[str, Any] | None:
     return shown
 
 
-def preparation(exercise: Exercise) -> list[dict[str, Any]]:
+def preparation(room: Room) -> list[dict[str, Any]]:
     """The clips with what is right, for the teacher alone."""
+    clips = () if room.exercise is None else room.exercise.clips
     return [
-        {"right": clip.right or "", "by": clip.by, "where": _where(exercise, number)}
-        for number, clip in enumerate(exercise.clips)
+        {"right": clip.right or "", "by": clip.by, "where": where}
+        for clip, where in zip(clips, room.where, strict=True)
     ]
 
 
@@ -150,12 +155,3 @@ def confusion(sheet: Sheet) -> dict[str, Any]:
 
 def _rounded(values: Any) -> list[float]:
     return [round(float(value), 3) for value in values]
-
-
-def _where(exercise: Exercise, number: int) -> str:
-    clip = exercise.clips[number]
-    known = exercise.collection.recordings
-    found = known[known["recording"] == clip.recording]
-    site = None if found.empty else found.iloc[0]["site"]
-    minutes, seconds = divmod(int(clip.start_s), 60)
-    return f"{site or clip.recording}, {minutes}:{seconds:02d}"
