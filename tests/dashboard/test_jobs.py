@@ -62,6 +62,14 @@ def test_it_stops_when_told_to():
     assert isinstance(error, Stopped)
 
 
+def test_a_map_does_not_wait_behind_an_embedding():
+    board, go = Board(), threading.Event()
+    embedding = board.start("embed", "Embedding", lambda report, cancel: go.wait(10), long=True)
+    assert wait(board.start("map", "Drawing", lambda report, cancel: "drawn")) == ["drawn", None]
+    go.set()
+    wait(embedding)
+
+
 def test_an_error_is_told_to_whoever_waits():
     def work(report, cancel):
         raise ValueError("no disk")

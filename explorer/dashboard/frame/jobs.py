@@ -2,7 +2,8 @@
 
 A `Job` belongs to the collection, not to the session that asked for it: everybody who has the
 collection open sees the same bar, and the last one who leaves does not stop it, because what it
-makes is kept on disk. One job runs at a time per server, as UMAP and encoders take all cores.
+makes is kept on disk. One job runs at a time per server, as UMAP takes all cores; beside it one that
+takes hours, such as embedding, in a process of lower priority.
 """
 
 from __future__ import annotations
@@ -39,6 +40,9 @@ EVERY_S = 0.25
 """Bars move this often: a screen that is told of each batch has time for nothing else."""
 
 _worker = ThreadPoolExecutor(1, thread_name_prefix="explorer-job")
+_long_worker = ThreadPoolExecutor(1, thread_name_prefix="explorer-long-job")
+"""For what takes hours, in processes of its own: nobody who waits for a map waits behind it."""
+
 _boards: dict[str, Board] = {}
 _lock = threading.Lock()
 
@@ -61,7 +65,7 @@ class Status:
 class Job:
     """One piece of long work, and those who wait for its end."""
 
-    def __init__(self, board: Board, kind: str, title: str, work: Work) -> None:
+    def __init__(self, board: Board, kind: str, title: str, work: Work, long: bool) -> None:
         self.kind, self.title = kind, title
         self.cancel = threading.Event()
         self.status = Status(kind, title, 0.0, WAITING)
@@ -70,7 +74,7 @@ class Job:
         self._ended: list[Callable[[Any, Exception | None], None]] = []
         self._guard = threading.Lock()
         self._began = self._told = 0.0
-        self._future = _worker.submit(self._run)
+        self._future = (_long_worker if long else _worker).submit(self._run)
 
     def at_end(self, ended: Callable[[Any, Exception | None], None]) -> None:
         """Call with the result and None, or with None and the error (`Stopped` among them)."""
@@ -130,12 +134,15 @@ class Board:
         self._jobs: dict[str, Job] = {}
         self._watchers: list[Callable[[list[Status]], None]] = []
 
-    def start(self, kind: str, title: str, work: Work) -> Job:
-        """Begin a job; one of the same kind that is under way is given instead."""
+    def start(self, kind: str, title: str, work: Work, *, long: bool = False) -> Job:
+        """Begin a job; one of the same kind that is under way is given instead.
+
+        With ``long`` it waits only for other long ones, and others do not wait for it.
+        """
         with _lock:
             job = self._jobs.get(kind)
             if job is None:
-                job = self._jobs[kind] = Job(self, kind, title, work)
+                job = self._jobs[kind] = Job(self, kind, title, work, long)
         self.tell()
         return job
 

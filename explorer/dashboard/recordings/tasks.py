@@ -127,7 +127,7 @@ def _start(
     if not desk.attached:  # nobody to come back to: do it here and now
         finish(work(lambda share, words="": None, threading.Event()), None)  # type: ignore[misc]
         return
-    job = board(state.collection).start(kind, title, work)
+    job = board(state.collection).start(kind, title, work, long=True)
     job.at_end(lambda said, error: desk.soon(finish, said, error))
 
 
