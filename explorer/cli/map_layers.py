@@ -21,11 +21,8 @@ Listen = Annotated[
 
 def species(collection: CollectionPath, at: At = 0.5, run: Run = None, out: Out = None) -> None:
     """Say what the encoder itself would call each window, right or wrong."""
-    from explorer.collection.progress import share_bar  # noqa: PLC0415
-
     opened = open_old(collection)
-    with share_bar(True, "Species") as report:
-        found = opened.species(run, report)
+    found = opened.species(run)
     counts = found.counts(at)
     if out is not None:
         windows = opened.windows(run=found.run).drop(columns="recording_id")
@@ -43,14 +40,10 @@ def clusters(
     collection: CollectionPath, listen: Listen = True, run: Run = None, out: Out = None
 ) -> None:
     """Name the groups of windows that lie together on the map, and say what each name rests on."""
-    from explorer.collection.progress import share_bar  # noqa: PLC0415
-
     opened = open_old(collection)
     if opened.projection(run) is None:
-        with share_bar(True, "Map") as report:
-            opened.project(run, on_progress=report)
-    with share_bar(True, "Clusters") as report:
-        found = opened.clusters(run, report, listen=listen)
+        opened.project(run)
+    found = opened.clusters(run, listen=listen)
     if out is not None:
         windows = opened.windows(run=run).drop(columns="recording_id")
         names = [found.names[code] if code >= 0 else "" for code in found.codes.tolist()]

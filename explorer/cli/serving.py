@@ -147,13 +147,4 @@ def project(collection: Collection) -> None:
     """Make the map, if it is not there, with a progress bar."""
     if collection.projection() is not None or collection.n_windows() == 0:
         return
-    from tqdm.auto import tqdm  # noqa: PLC0415
-
-    form = "{desc} {percentage:3.0f}%|{bar}| {elapsed}"
-    with tqdm(total=100, desc="Map", bar_format=form, dynamic_ncols=True) as bar:
-
-        def advance(share: float, doing: str) -> None:
-            bar.set_description_str(f"Map: {doing}", refresh=False)
-            bar.update(round(100 * share) - bar.n)
-
-        collection.project(on_progress=advance)
+    collection.project()

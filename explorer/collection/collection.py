@@ -111,23 +111,27 @@ class Collection(Archive):
         *,
         timezone: str | None = None,
         site_pattern: str | None = None,
-        on_progress: Callable[[int, int], None] | None = None,
+        progress: bool | Callable[[int, int], None] = True,
     ) -> Scan:
         """Enter the recordings under a folder; give what was found and what was left out.
 
         The settings are remembered, so that a later scan of the same collection uses them again.
+        Where it takes more than a moment a bar shows how far it is (``progress``: that; or a
+        function that is told the number done, and of how many; or False).
         """
         from explorer.audio.recordings import scan  # noqa: PLC0415
+        from explorer.collection.progress import count_bar  # noqa: PLC0415
 
         for key, value in (("timezone", timezone), ("site_pattern", site_pattern)):
             if value is not None:
                 self.catalogue.remember(key, value)
-        found = scan(
-            audio,
-            timezone=self.catalogue.setting("timezone"),
-            site_pattern=self.catalogue.setting("site_pattern"),
-            on_progress=on_progress,
-        )
+        with count_bar(progress, "Reading headers", " files") as on_progress:
+            found = scan(
+                audio,
+                timezone=self.catalogue.setting("timezone"),
+                site_pattern=self.catalogue.setting("site_pattern"),
+                on_progress=on_progress,
+            )
         self.catalogue.add(found)
         self._kept.clear()
         return found
@@ -290,7 +294,7 @@ class Collection(Archive):
         self,
         run: str | None = None,
         *,
-        on_progress: Callable[[float, str], None] | None = None,
+        progress: bool | Callable[[float, str], None] = True,
         cancel: threading.Event | None = None,
         **settings: Any,
     ) -> NDArray[np.float32]:
@@ -298,24 +302,26 @@ class Collection(Archive):
 
         Parameters
         ----------
-        on_progress
-            Told of the share done, 0 to 1, and what is being done.
+        progress
+            A bar; or a function that is told of the share done, 0 to 1, and what is being done; or
+            False.
         cancel
             Set it from another thread to stop.
         settings
             Of `explorer.space.projection.ProjectionSettings`, such as ``n_neighbours`` or ``seed``.
         """
         from explorer.collection import projections  # noqa: PLC0415
+        from explorer.collection.progress import share_bar  # noqa: PLC0415
 
         name = self._run(run)
-        return projections.make(
-            self.path / "projections", name, self.embeddings(name), settings, on_progress, cancel
-        )
+        folder, vectors = self.path / "projections", self.embeddings(name)
+        with share_bar(progress, "Map") as report:
+            return projections.make(folder, name, vectors, settings, report, cancel)
 
     def clusters(
         self,
         run: str | None = None,
-        report: Callable[[float, str], None] | None = None,
+        progress: bool | Callable[[float, str], None] = True,
         *,
         listen: bool = True,
     ) -> Clusters:
@@ -323,18 +329,21 @@ class Collection(Archive):
 
         Parameters
         ----------
-        report
-            Told the share done and what is being done; an exception raised in it stops the work.
+        progress
+            A bar; or a function that is told the share done and what is being done (an exception
+            raised in it stops the work); or False.
         listen
             False asks no encoder and reads no sound (a second at most): names are then of labels,
             and of what was heard before.
         """
         from explorer.collection.map_layers import clusters  # noqa: PLC0415
+        from explorer.collection.progress import share_bar  # noqa: PLC0415
 
-        return clusters(self, self._run(run), report, listen=listen)
+        with share_bar(progress, "Clusters") as report:
+            return clusters(self, self._run(run), report, listen=listen)
 
     def species(
-        self, run: str | None = None, report: Callable[[float, str], None] | None = None
+        self, run: str | None = None, progress: bool | Callable[[float, str], None] = True
     ) -> Species:
         """The encoder's own best guess for every window: codes, names, scores, table, counts().
 
@@ -346,20 +355,24 @@ class Collection(Archive):
         ParameterError
             If the encoder has no names for sounds.
         """
+        from explorer.collection.progress import share_bar  # noqa: PLC0415
         from explorer.collection.species import species  # noqa: PLC0415
 
-        return species(self, self._run(run), report)
+        with share_bar(progress, "Species") as report:
+            return species(self, self._run(run), report)
 
     def faithfulness(
-        self, run: str | None = None, report: Callable[[float, str], None] | None = None
+        self, run: str | None = None, progress: bool | Callable[[float, str], None] = True
     ) -> Faithfulness:
         """Where the newest map can be believed: the share of true neighbours near each window.
 
         The first time takes a second or two for 20,000 windows, and it is kept.
         """
         from explorer.collection.map_layers import faithfulness  # noqa: PLC0415
+        from explorer.collection.progress import share_bar  # noqa: PLC0415
 
-        return faithfulness(self, self._run(run), report)
+        with share_bar(progress, "Trust") as report:
+            return faithfulness(self, self._run(run), report)
 
     def torn(self, row: int, run: str | None = None) -> NDArray[np.int64]:
         """Windows most like one that lie far from it on the newest map all the same; best first."""

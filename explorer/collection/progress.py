@@ -11,6 +11,9 @@ from tqdm.auto import tqdm
 from explorer.collection.catalogue import Run
 from explorer.encoders.base import Encoder
 
+AFTER_S = 0.5
+"""What is done sooner shows no bar."""
+
 
 @dataclass(frozen=True)
 class EmbedProgress:
@@ -102,6 +105,28 @@ def bar(run: Run, encoder: Encoder) -> Iterator[Callable[[EmbedProgress], None]]
 
 
 @contextmanager
+def count_bar(
+    progress: bool | Callable[[int, int], None], title: str, unit: str
+) -> Iterator[Callable[[int, int], None] | None]:
+    """A progress bar for work that tells how many are done, and of how many.
+
+    With a function in place of True that is told instead; with False nobody is.
+    """
+    if not isinstance(progress, bool):
+        yield progress
+    elif not progress:
+        yield None
+    else:
+        with tqdm(desc=title, unit=unit, dynamic_ncols=True, delay=AFTER_S) as shown:
+
+            def advance(done: int, total: int) -> None:
+                shown.total = total
+                shown.update(done - shown.n)
+
+            yield advance
+
+
+@contextmanager
 def share_bar(
     progress: bool | Callable[[float, str], None], title: str
 ) -> Iterator[Callable[[float, str], None]]:
@@ -115,7 +140,9 @@ def share_bar(
         yield lambda share, doing: None
     else:
         form = "{desc} {percentage:3.0f}%|{bar}| {elapsed}"
-        with tqdm(total=100, desc=title, bar_format=form, dynamic_ncols=True) as shown:
+        with tqdm(
+            total=100, desc=title, bar_format=form, dynamic_ncols=True, delay=AFTER_S
+        ) as shown:
 
             def advance(share: float, doing: str) -> None:
                 shown.set_description_str(f"{title}: {doing}", refresh=False)

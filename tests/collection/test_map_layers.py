@@ -155,11 +155,11 @@ def test_what_was_heard_before_a_stop_is_kept(mapped: Collection) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        mapped.clusters(report=stop)
+        mapped.clusters(progress=stop)
     heard = [name for name in mapped.clusters(listen=False).names if not name.startswith("group")]
     assert 1 <= len(heard) < 5
     told: list[float] = []
-    mapped.clusters(report=lambda share, words: told.append(share))
+    mapped.clusters(progress=lambda share, words: told.append(share))
     assert told == sorted(told)
     assert told[-1] == 1
 
@@ -220,7 +220,7 @@ def test_trust_is_kept_and_made_again_for_another_map(
     mapped.close()
     again = Collection(mapped.path)
     told: list[str] = []
-    kept = again.faithfulness(report=lambda share, words: told.append(words))
+    kept = again.faithfulness(progress=lambda share, words: told.append(words))
     np.testing.assert_array_equal(kept.share, first.share)
     np.testing.assert_array_equal(kept.neighbours, first.neighbours)
     assert kept.near == first.near
@@ -229,7 +229,7 @@ def test_trust_is_kept_and_made_again_for_another_map(
     (drawn,) = (mapped.path / "projections").glob("*.npz")
     drawn.unlink()
     draw(again, monkeypatch, islands(again, seed=5))
-    assert again.faithfulness(report=lambda share, words: told.append(words)).share is not None
+    assert again.faithfulness(progress=lambda share, words: told.append(words)).share is not None
     assert told
     assert path.exists()
 

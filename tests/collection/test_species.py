@@ -132,9 +132,9 @@ def test_progress_is_told_and_an_error_in_it_stops_the_work(named: Collection) -
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        named.species(report=stop)
+        named.species(progress=stop)
     told: list[float] = []
-    named.species(report=lambda share, words: told.append(share))
+    named.species(progress=lambda share, words: told.append(share))
     assert told == sorted(told)
     assert told[-1] == 1
 

@@ -206,13 +206,11 @@ class FakeCollection:
         """As Collection.projection."""
         return self._xy if self._projected else None
 
-    def project(
-        self, run: str | None = None, on_progress: Callable[..., None] | None = None, **_: Any
-    ) -> np.ndarray:
+    def project(self, run: str | None = None, progress: Any = True, **_: Any) -> np.ndarray:
         """As Collection.project."""
-        if on_progress:
+        if callable(progress):
             for done in (0.25, 0.5, 1.0):
-                on_progress(done)
+                progress(done, "drawing")
         self._projected = True
         return self._xy
 

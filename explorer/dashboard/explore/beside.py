@@ -60,7 +60,7 @@ def twins(collection: Collection, run: str | None, other: str) -> Twins:
     """Find them; the other map is made if it is not there. May run in a thread."""
     xy = collection.projection(run=other)
     if xy is None:
-        xy = collection.project(run=other)
+        xy = collection.project(run=other, progress=False)
     return Twins(xy, match(collection.index(run), collection.index(other)))
 
 

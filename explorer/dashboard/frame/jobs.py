@@ -250,7 +250,7 @@ def ensure_map(state: State, desk: Desk) -> None:
         return
     collection, run = state.collection, state.run
     if not desk.attached:  # nobody to come back to: make it here and now
-        state.xy = collection.project(run=run)
+        state.xy = collection.project(run=run, progress=False)
         return
 
     def finish(xy: Any, error: Exception | None) -> None:
@@ -262,6 +262,6 @@ def ensure_map(state: State, desk: Desk) -> None:
     job = board(collection).start(
         f"{MAP} {run}",
         f"Drawing the map of {state.n_windows:,} windows",
-        lambda report, cancel: collection.project(run=run, on_progress=report, cancel=cancel),
+        lambda report, cancel: collection.project(run=run, progress=report, cancel=cancel),
     )
     job.at_end(lambda xy, error: desk.soon(finish, xy, error))

@@ -87,7 +87,7 @@ def add(
 
         report(0.0, f"looking through {path.name}")
         found = state.collection.add(
-            path, timezone=timezone or None, site_pattern=site_pattern or None, on_progress=tell
+            path, timezone=timezone or None, site_pattern=site_pattern or None, progress=tell
         )
         return found.summary()
 

@@ -82,15 +82,15 @@ def make(collection: Collection, run: str, name: str, report: Report) -> Layer:
         If it cannot be had, such as species names of an encoder that has none.
     """
     if name == CLUSTER:
-        return _clusters(collection.clusters(run, report=report))
+        return _clusters(collection.clusters(run, progress=report))
     if name == SPECIES:
-        return _species(collection.species(run, report=report))
-    return _trust(collection.faithfulness(run, report=report))
+        return _species(collection.species(run, progress=report))
+    return _trust(collection.faithfulness(run, progress=report))
 
 
 def quick_clusters(collection: Collection, run: str) -> Layer:
     """The clusters without listening to any: named by labels, or by numbers."""
-    return _clusters(collection.clusters(run, listen=False))
+    return _clusters(collection.clusters(run, progress=False, listen=False))
 
 
 def _clusters(found: Clusters) -> Layer:
