@@ -351,8 +351,9 @@ def test_the_chip_is_there_while_there_is_work_and_when_there_is_something_new(r
 
 
 def test_work_that_waits_for_its_turn_can_be_stopped_at_once():
-    board, gate, ended = Board(), threading.Event(), []
-    first = board.start("a", "A", lambda report, cancel: gate.wait(20))
+    board, begun, gate, ended = Board(), threading.Event(), threading.Event(), []
+    first = board.start("a", "A", lambda report, cancel: (begun.set(), gate.wait(20)))
+    assert begun.wait(20)
     waiting = board.start("b", "B", lambda report, cancel: pytest.fail("it was stopped"))
     waiting.at_end(lambda result, error: ended.append(error))
     board.stop("b")

@@ -2,8 +2,8 @@
 
 A `Job` belongs to the collection, not to the session that asked for it: everybody who has the
 collection open sees the same bar, and the last one who leaves does not stop it, because what it
-makes is kept on disk. One job runs at a time per server, as UMAP takes all cores; beside it one that
-takes hours, such as embedding, in a process of lower priority.
+makes is kept on disk. One job runs at a time per server, as UMAP takes all cores; beside it one
+that takes hours, such as embedding, in a process of lower priority.
 """
 
 from __future__ import annotations
