@@ -90,7 +90,7 @@ function results_view(model, send, look) {
       return {i, share: right >= 0 && total ? room.counts[i][right] / total : null, differ: room.disagreement[i]}
     }).sort((a, b) => (a.share ?? 2) - (b.share ?? 2) || b.differ - a.differ).slice(0, 5)
     const table = room.confusion
-    settle(node,
+    settle(node, tag('h1', {class: 'unseen'}, `How it went: ${room.question}`),
       tag('section', {class: 'card'}, tag('h2', {}, 'How far the class agreed'), tag('p', {class: 'quiet'}, 'Share of pairs of answers that are the same'),
         tag('div', {class: 'figures'}, figure('alone', room.agreement), figure('after the discussion', room.agreement_now))),
       tag('section', {class: 'card'}, tag('h2', {}, all_told ? 'Hardest clips' : 'Most disputed clips'),

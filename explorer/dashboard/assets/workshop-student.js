@@ -15,7 +15,8 @@ export function render({model, view, el}) {
   const main = tag('main', {class: 'stage', tabindex: -1})
   const theme = theme_button(host, () => clip.retheme())
   const root = tag('div', {class: 'student'}, tag('header', {}, title, who, theme), dots, main, toasts(model, send))
-  const lost = watch_connection(model, root)
+  const look = watch_connection(model, root)
+  const UNHEARD_MS = 8000, failed = new Set()  // what the server could not write down
 
   // --- joining -----------------------------------------------------------------------------
   function join(name, secret) { joining = true; send('join', {name, secret: secret ?? ''}) }
@@ -74,8 +75,11 @@ export function render({model, view, el}) {
     pending.set(at, choice)
     keep()
     send('answer', {clip: at, answer: choice})
+    failed.delete(at)
+    confirm(at, choice)
     draw_answers(); draw_dots()
   }
+  const confirm = (number, choice) => setTimeout(() => { if (pending.get(number) === choice && !failed.has(number)) look(true) }, UNHEARD_MS)
   function go(number, by_hand = true) {
     if (number < 0 || number > n_clips()) return
     if (by_hand && talking()) follows = number === model.exercise.at
@@ -105,10 +109,10 @@ export function render({model, view, el}) {
     answers.classList.toggle('many', e.choices.length > 4)
     settle(answers, ...e.choices.map((c, i) => {
       const chosen = mine === c.answer, correct = right === c.answer
-      const words = [tag('span', {class: 'words'}, answer_words(c)),
+      const words = [tag('span', {class: 'words'}, answer_words(c)), ' ',
         now ? tag('span', {class: 'number'}, now[i]) : tag('kbd', {'aria-hidden': 'true'}, c.key)]
       return tag('button', {class: `answer${correct ? ' right' : ''}`, 'aria-pressed': String(chosen), disabled: !open, 'data-answer': c.answer,
-        'aria-label': now ? `${answer_words(c)}: ${now[i]} of ${sum(now)}${chosen ? ', your answer' : ''}${correct ? ', right' : ''}` : answer_words(c),
+        'aria-label': now ? `${answer_words(c)} ${now[i]} of ${sum(now)}${chosen ? ', your answer' : ''}${correct ? ', right' : ''}` : answer_words(c),
         style: {'--mine': answer_colour(c)}, onclick: () => answer(c.answer)},
         now ? tag('i', {class: 'share', style: {width: `${now[i] / Math.max(1, sum(now)) * 100}%`}}) : '',
         answer_sign(c), ...words, correct ? tag('span', {class: 'tick'}, icon('yes', 16)) : '')
@@ -120,7 +124,7 @@ export function render({model, view, el}) {
     const e = model.exercise
     if (!talking()) {
       why.show('', 0, [])
-      const state = pending.has(at) ? 'saving …' : model.now[at] ? 'saved; you can change it' : ''
+      const state = pending.has(at) ? failed.has(at) ? 'not saved' : 'saving …' : model.now[at] ? 'saved; you can change it' : ''
       settle(after, tag('small', {class: 'saved', 'aria-live': 'polite'}, state))
       return
     }
@@ -168,7 +172,7 @@ export function render({model, view, el}) {
     const hits = list => known.filter(([c, right]) => list[Number(c)] === right).length
     const before = hits(model.first), now = hits(model.now)
     settle(main, tag('section', {class: 'card went', key: 'went'},
-      tag('h1', {}, known.length ? `${before} of ${known.length} right` : 'What the class said'),
+      tag('h1', {}, known.length && model.first.some(Boolean) ? `${before} of ${known.length} right` : 'What the class said'),
       known.length ? tag('p', {class: 'quiet'}, now !== before ? `After the discussion ${now} of ${known.length}. `
         : '', known.length < e.clips ? `${e.clips - known.length} not told yet.` : '') : '',
       tag('table', {}, tag('thead', {}, tag('tr', {}, tag('th', {}, 'clip'), tag('th', {}, 'you'), tag('th', {}, 'the class'), tag('th', {}, 'right'))),
@@ -254,6 +258,7 @@ export function render({model, view, el}) {
       if (/\/$/.test(location.pathname)) history.replaceState(null, '', 'exercise')
       draw(true)
     }
+    if (message.kind === 'lost') failed.add(message.clip)
     if (message.kind === 'kept' || message.kind === 'refused') {
       if (pending.get(message.clip) === message.answer) pending.delete(message.clip)
       keep()

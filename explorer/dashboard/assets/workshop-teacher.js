@@ -87,7 +87,7 @@ export function render({model, view, el}) {
 
   // --- gathering ---------------------------------------------------------------------------
   function draw_lobby() {
-    const room = model.room_view
+    const room = model.room_view, here = room.members.filter(m => m.here).length
     const code = model.qr.length ? s('svg', {class: 'qr', viewBox: `-2 -2 ${model.qr[1] + 4} ${model.qr[1] + 4}`, role: 'img', 'aria-label': `QR code of ${model.urls[0]}`},
       s('rect', {x: -2, y: -2, width: model.qr[1] + 4, height: model.qr[1] + 4, fill: '#fff'}), s('path', {d: model.qr[0], fill: '#000'})) : ''
     settle(main, tag('section', {class: 'lobby', key: 'lobby'},
@@ -96,7 +96,7 @@ export function render({model, view, el}) {
         tag('p', {class: 'quiet'}, 'Same Wi-Fi as this computer. No account, no internet.')]
         : [tag('h2', {}, 'Only this machine can come in'), tag('p', {class: 'quiet'}, 'To let the room in, serve with --address 0.0.0.0')]),
       tag('div', {class: 'who-is-here'}, tag('h1', {}, room.question), tag('p', {class: 'quiet'}, `${many(room.clips, 'clip')}, everybody the same ones, each alone`),
-        tag('p', {class: 'big-number', 'aria-live': 'polite'}, tag('b', {}, count(room.members.length)), room.members.length === 1 ? ' is here' : ' are here'),
+        tag('p', {class: 'big-number', 'aria-live': 'polite'}, tag('b', {}, count(here)), `${here === 1 ? ' is' : ' are'} here${here < room.members.length ? `, of ${room.members.length} who joined` : ''}`),
         tag('ul', {class: 'chips'}, room.members.map(m => tag('li', {class: m.here ? 'chip' : 'chip away', title: m.here ? null : 'not connected now'}, m.who))))))
   }
 
@@ -118,7 +118,7 @@ export function render({model, view, el}) {
         tag('div', {class: 'figure'}, tag('span', {class: 'quiet'}, 'Agreement so far'), tag('b', {}, room.agreement ? percent(room.agreement.pairs) : '–'),
           tag('small', {}, room.agreement ? 'of pairs of answers are the same' : 'from two answers to a clip on')),
         tag('div', {class: 'ask'}, tag('h2', {}, 'Progress'), tag('button', {'aria-pressed': String(look.names), onclick: () => { look.names = !look.names; draw(true) }}, look.names ? 'Hide names' : 'Show names')),
-        tag('ul', {class: 'progress'}, [...room.members].sort((a, b) => a.answered - b.answered).map(m => tag('li', {class: m.here ? '' : 'away', title: m.here ? null : 'not connected now'},
+        tag('ul', {class: 'progress', tabindex: 0, 'aria-label': 'How far each has come'}, [...room.members].sort((a, b) => a.answered - b.answered).map(m => tag('li', {class: m.here ? '' : 'away', title: m.here ? null : 'not connected now'},
           look.names ? tag('span', {class: 'name'}, m.who) : '', tag('span', {class: 'track', role: 'img', 'aria-label': `${m.answered} of ${room.clips} answered`}, tag('i', {style: {width: `${m.answered / room.clips * 100}%`}})))))) ))
   }
 

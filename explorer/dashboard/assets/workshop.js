@@ -44,7 +44,7 @@ function merge(a, b) {
 }
 
 const ANSWER_ICONS = {yes: 'yes', no: 'no', none: 'close', unsure: 'unsure'}
-const ANSWER_COLOURS = {yes: 'var(--accent)', no: 'var(--no)', none: 'var(--no)', unsure: 'var(--unsure)'}
+const ANSWER_COLOURS = {yes: 'var(--accent)', no: 'var(--no)', none: 'var(--quiet)', unsure: 'var(--unsure)'}
 
 const answer_colour = choice => choice.style === null || choice.style === undefined
   ? ANSWER_COLOURS[choice.answer] : `var(--class-${choice.style % 8})`
@@ -103,30 +103,45 @@ function theme_button(host, changed) {
 }
 
 // A lost connection is said at once. As soon as the server answers again the page is opened anew:
-// who she is, where she was, and what was not yet written down is kept in the browser.
+// who she is, where she was, and what was not yet written down is kept in the browser. Gives what
+// looks whether the server is there; for an answer that nobody confirms, `anew` opens the page in
+// any case: a phone that slept may hold a socket that nobody listens to.
 function watch_connection(model, root) {
   const lost = tag('div', {class: 'lost', role: 'alert', hidden: true}, tag('b', {}, 'Connection lost'),
     tag('span', {}, 'Trying to come back. Your answers are safe.'))
-  root.append(lost)
-  let gone = false
-  const again = async () => {
-    try {
-      const answer = await fetch(location.pathname, {method: 'HEAD', cache: 'no-store'})
-      if (answer.status < 500) { location.reload(); return }
-    } catch { /* still away */ }
-    setTimeout(again, 1500)
+  root.prepend(lost)
+  let gone = false, leaving = false
+  async function there() {
+    const stop = new AbortController()
+    const limit = setTimeout(() => stop.abort(), 4000)
+    try { return (await fetch('alive', {cache: 'no-store', signal: stop.signal})).ok } catch { return false } finally { clearTimeout(limit) }
   }
-  const leave = () => {
-    if (gone) return
+  async function again() {
+    if (await there()) { leaving = true; location.reload(); return }
+    // Not thirty pages in the same moment: the server has enough to do when it is back.
+    setTimeout(again, 1000 + 1500 * Math.random())
+  }
+  function leave() {
+    if (gone || leaving) return
     gone = true
     lost.hidden = false
-    setTimeout(again, 1000)
+    setTimeout(again, 500 + 1000 * Math.random())
+  }
+  async function look(anew = false) {
+    if (gone) return
+    if (!await there()) leave()
+    else if (anew) { leaving = true; location.reload() }
   }
   model.document?.on_event?.('connection_lost', leave)
-  return leave
+  addEventListener('beforeunload', () => { leaving = true })
+  addEventListener('pageshow', event => { if (event.persisted) location.reload() })
+  addEventListener('offline', () => setTimeout(look, 500))
+  addEventListener('online', () => look())
+  document.addEventListener('visibilitychange', () => { if (!document.hidden) look() })
+  return look
 }
 
-// A phone that slept finds its page where it was; who comes back by the Back button, too.
+// What a browser keeps, where it may.
 const recall = key => { try { return JSON.parse(localStorage.getItem(key)) } catch { return null } }
 const remember = (key, value) => { try { localStorage.setItem(key, JSON.stringify(value)) } catch { /* private mode */ } }
 const forget = key => { try { localStorage.removeItem(key) } catch { /* private mode */ } }
