@@ -13,7 +13,10 @@ from tone_recordings import make_tones, windows_of
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError
 
 from explorer.collection.collection import Collection
+from explorer.dashboard.explore.classes import ClassesPanel
+from explorer.dashboard.frame.desk import Desk
 from explorer.dashboard.serving.serve import make_server
+from explorer.dashboard.state.state import State
 from explorer.dashboard.workshop import views
 from explorer.dashboard.workshop.addresses import is_this_machine, qr_path, room_urls
 from explorer.dashboard.workshop.clips import sound
@@ -294,3 +297,22 @@ def test_the_terminal_says_where_to_go_and_the_code(tones, monkeypatch):
     assert "http://192.168.4.2:5006/" in said and "abcd-efgh" in said
     assert "--address 0.0.0.0" in Classroom(tones).welcome(5006)
     assert new_code() != new_code()
+
+
+@pytest.mark.parametrize("selected", [0, 8])
+def test_an_owner_makes_an_exercise_of_what_is_selected_or_of_the_labels(tones, selected):
+    state = State(tones, user="ana")
+    state.refresh()
+    state.select(range(selected))
+    send(ClassesPanel(state, Desk(state)), "exercise")
+    assert "is ready" in state.notice.text
+    (clips,) = tones.exercises["clips"]
+    assert clips == selected or not selected
+
+
+def test_an_annotator_makes_no_exercise(tones):
+    state = State(tones, user="ben", role="annotator")
+    state.refresh()
+    send(ClassesPanel(state, Desk(state)), "exercise")
+    assert "owners" in state.notice.text
+    assert tones.exercises.empty

@@ -84,7 +84,9 @@ export function render({model, view, el}) {
       null,
       {label: 'Labels', note: 'CSV', value: ['labels', 'csv'], disabled: !model.classes.length},
       {label: 'Labels', note: 'Raven', value: ['labels', 'raven'], disabled: !model.classes.length},
-    ], ([what, format]) => send('export', {what, format}))}, icon('export'), 'Export')
+      null,
+      {label: 'Exercise for a workshop', note: model.selected ? 'selection' : 'labels', value: ['exercise', ''], disabled: !model.borderline || Boolean(model.refusals.owner)},
+    ], ([what, format]) => what === 'exercise' ? send('exercise') : send('export', {what, format}))}, icon('export'), 'Export')
     const study = model.study
     foot.replaceChildren(
       study ? h('div', {class: 'study', title: study.note || null},
@@ -106,14 +108,7 @@ export function render({model, view, el}) {
     draw_foot()
   }
 
-  // A download is made here from bytes, so that nothing is ever served as a file.
-  model.on('msg:custom', message => {
-    if (message.kind !== 'file') return
-    const url = URL.createObjectURL(new Blob([bytesFrom(message.data)], {type: message.mime}))
-    const link = h('a', {href: url, download: message.name})
-    root.append(link); link.click(); link.remove()
-    setTimeout(() => URL.revokeObjectURL(url), 30000)
-  })
+  model.on('msg:custom', message => { if (message.kind === 'file') keepFile(root, message) })
   let asked = false
   const soon = () => { if (!asked) { asked = true; requestAnimationFrame(() => { asked = false; if (!naming) draw(); else { draw_foot(); list.replaceChildren(...model.classes.map(row)) } }) } }
   model.on(['classes', 'active', 'candidates', 'selected', 'undo', 'advice', 'borderline', 'study'], soon)

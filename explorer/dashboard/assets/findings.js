@@ -100,13 +100,7 @@ export function render({model, view}) {
     body.replaceChildren(...[model.tab === 'findings' ? findings() : model.tab === 'left out' ? left_out() : listing()].flat(Infinity).filter(Boolean))
     body.scrollTop = top
   }
-  model.on('msg:custom', message => {
-    if (message.kind !== 'file') return
-    const url = URL.createObjectURL(new Blob([bytesFrom(message.data)], {type: message.mime}))
-    const link = h('a', {href: url, download: message.name})
-    root.append(link); link.click(); link.remove()
-    setTimeout(() => URL.revokeObjectURL(url), 30000)
-  })
+  model.on('msg:custom', message => { if (message.kind === 'file') keepFile(root, message) })
   let asked = false
   const soon = () => { if (!asked) { asked = true; requestAnimationFrame(() => { asked = false; draw() }) } }
   model.on(['tab', 'counts', 'groups', 'where', 'unmeasured', 'measuring', 'left_out', 'listing', 'chosen'], soon)

@@ -178,14 +178,7 @@ export function render({model, view, el}) {
   model.on('inside', () => { place = home(); arrived(); draw(true) })
   model.on('notice', () => { if (model.notice?.kind === 'error') making_sent = false })
 
-  // A download is made here from bytes, so that nothing is ever served as a file.
-  model.on('msg:custom', message => {
-    if (message.kind !== 'file') return
-    const url = URL.createObjectURL(new Blob([bytesFrom(message.data)], {type: message.mime}))
-    const link = tag('a', {href: url, download: message.name})
-    root.append(link); link.click(); link.remove()
-    setTimeout(() => URL.revokeObjectURL(url), 30000)
-  })
+  model.on('msg:custom', message => { if (message.kind === 'file') keepFile(root, message) })
   function on_key(event) {
     const target = event.composedPath()[0]
     if (event.ctrlKey || event.metaKey || event.altKey || place !== 'discuss') return

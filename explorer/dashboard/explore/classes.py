@@ -13,12 +13,13 @@ from explorer.dashboard.frame.palette import class_shape
 from explorer.dashboard.frame.piece import Piece, asset
 from explorer.dashboard.state.asking import Asked
 from explorer.dashboard.state.state import MOST_EXAMPLES_AT_ONCE, State
+from explorer.errors import ParameterError
 
 
 class ClassesPanel(Piece):
     """The classes: make, choose, rename; undo; and the way out of the program for results."""
 
-    _esm = asset("dom.js", "classes.js")
+    _esm = asset("dom.js", "files.js", "classes.js")
     _stylesheets: ClassVar[list[str]] = [asset("base.css", "classes.css")]
 
     classes = param.List()
@@ -78,6 +79,21 @@ class ClassesPanel(Piece):
             state.say(made.said)
 
         self.desk.run(lambda: export(state, what, format), give, "Writing")
+
+    def do_exercise(self) -> None:
+        """Make an exercise for a class (of people) of what is selected, or else of the labels."""
+        state, name = self.state, self.state.active
+        if name is None:
+            raise ParameterError("an exercise asks for a class: choose or make one first")
+        state.must("owner", "making exercises")
+        clips: Any = state.selection if len(state.selection) else "labelled"
+        self.desk.run(
+            lambda: state.collection.new_exercise(name, clips, run=state.run),
+            lambda made: state.say(
+                f"The exercise “{made.name}” is ready: explorer serve … --workshop"
+            ),
+            "Making an exercise",
+        )
 
     def _update(self, *_: Any) -> None:
         state = self.state

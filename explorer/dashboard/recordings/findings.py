@@ -34,7 +34,7 @@ LEAST_EDGE_S = 1800.0
 class Findings(Piece):
     """Three lists in one place: findings by kind, files left out, recordings."""
 
-    _esm = asset("dom.js", "findings.js")
+    _esm = asset("dom.js", "files.js", "findings.js")
     _stylesheets: ClassVar[list[str]] = [asset("base.css", "survey.css", "findings.css")]
 
     tab: Any = param.Selector(default="findings", objects=TABS)

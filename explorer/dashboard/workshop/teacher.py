@@ -29,7 +29,12 @@ class TeacherPage(Page):
     """Everything that the teacher sees; nothing of it before she has shown the code."""
 
     _esm = asset(
-        "dom.js", "workshop.js", "workshop-clip.js", "workshop-results.js", "workshop-teacher.js"
+        "dom.js",
+        "files.js",
+        "workshop.js",
+        "workshop-clip.js",
+        "workshop-results.js",
+        "workshop-teacher.js",
     )
     _stylesheets: ClassVar[list[str]] = [*Page._stylesheets, asset("workshop-teacher.css")]
 
