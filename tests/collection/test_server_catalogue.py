@@ -65,6 +65,11 @@ def test_the_catalogue_may_live_on_a_database_server(
     runs = again.catalogue.runs()
     with again.catalogue.engine.begin() as connection:  # as version 1 left it
         connection.execute(sa.text("ALTER TABLE runs DROP COLUMN low_hz, DROP COLUMN high_hz"))
+        connection.execute(
+            sa.text("ALTER TABLE recordings DROP COLUMN latitude, DROP COLUMN longitude")
+        )
+        for table in ("exercise_answers", "exercises", "health", "sites"):
+            connection.execute(sa.text(f"DROP TABLE {table}"))
         connection.execute(sa.text("UPDATE meta SET value = '1' WHERE key = 'version'"))
     again.close()
     migrated = explorer.open(tmp_path / "reef.collection", catalogue=server)
