@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from small_recordings import Listener, write_recordings
 
 import explorer
-from explorer.dashboard.state.learning import learn, rank
+from explorer.dashboard.state.learning import LOOKED_AT, learn, rank, typical
 
 
 def test_people_who_disagree_on_the_only_example_leave_nothing_to_learn(tmp_path):
@@ -30,3 +32,20 @@ def test_ranks_are_those_of_a_plain_sort_with_ties_by_row(scale):
 
 def test_a_window_without_a_score_comes_last():
     assert rank(np.array([0.2, np.nan, 0.9], dtype=np.float32)).tolist() == [2, 0, 1]
+
+
+def test_of_very_many_windows_some_from_all_over_say_what_is_typical():
+    read = []
+
+    def take(rows):
+        read.extend(rows)
+        return np.stack([np.sin(rows), np.cos(rows)], axis=1)
+
+    collection = SimpleNamespace(embeddings=lambda run: SimpleNamespace(take=take))
+    rows = np.arange(0, 300_000, 3)
+    chosen = typical(collection, rows, 60, None)
+    assert len(read) == LOOKED_AT
+    assert (read[0], read[-1]) == (rows[0], rows[-1])
+    assert len(chosen) == 60
+    assert np.isin(chosen, rows).all()
+    assert (np.diff(chosen) > 0).all()

@@ -33,6 +33,10 @@ def codes(piece):
     return np.frombuffer(piece.codes, dtype=np.uint8)
 
 
+def numbers(told, kind=np.uint32):
+    return np.frombuffer(told, dtype=kind)
+
+
 def of_kind(state, kind):
     return np.flatnonzero(state.collection._kind == kind)
 
@@ -41,6 +45,29 @@ def test_points_in_a_polygon_that_is_not_convex():
     horseshoe = np.array([[0, 0], [4, 0], [4, 4], [3, 4], [3, 1], [1, 1], [1, 4], [0, 4]], float)
     points = np.array([[0.5, 3], [2, 3], [3.5, 3], [2, 0.5], [9, 9]], float)
     assert inside(points, horseshoe).tolist() == [0, 2, 3]
+
+
+@pytest.mark.parametrize("corners", [4, 300])
+def test_what_a_hand_draws_around_many_windows_holds_the_same_as_corner_by_corner(corners):
+    rng = np.random.default_rng(corners)
+    points = rng.normal(0, 3, (40_000, 2)).astype(np.float32)
+    angle = np.linspace(0, 2 * np.pi, corners, endpoint=False)
+    reach = 5 + 0.4 * rng.normal(size=corners)
+    drawn = np.stack([reach * np.cos(angle), reach * np.sin(angle)], axis=1)
+    each = [inside(part, drawn) + at for at, part in parts(points, 10_000)]
+    assert inside(points, drawn).tolist() == np.concatenate(each).tolist()
+    folded = drawn[rng.permutation(corners)]  # an outline that crosses itself
+    each = [inside(part, folded) + at for at, part in parts(points, 10_000)]
+    assert inside(points, folded).tolist() == np.concatenate(each).tolist()
+
+
+def parts(points, size):
+    return [(at, points[at : at + size]) for at in range(0, len(points), size)]
+
+
+def test_a_shape_without_an_inside_holds_nothing():
+    points = np.zeros((50_000, 2))
+    assert not len(inside(points, np.array([[-1.0, 0.0], [1.0, 0.0], [2.0, 0.0]])))
 
 
 def test_places_of_windows_are_right_to_a_step(state):
@@ -88,11 +115,15 @@ def test_what_a_browser_says_that_cannot_be_changes_nothing(state, piece, messag
 def test_a_class_has_its_colour_and_shape(state, piece):
     state.select(of_kind(state, 1)[:5])
     state.new_class_from_selection("grunt")
-    assert piece.found["examples"].count(True) == 5
-    shown = piece.found["rows"]
+    shown = numbers(piece.found)
+    examples = numbers(piece.found_examples, np.uint8) == 1
+    assert set(shown[examples]) == set(state.active_class.positives)
+    assert examples.sum() == 5
+    assert set(numbers(piece.found_styles, np.uint8)) == {0}
+    assert piece.found_shapes == ["circle"]
     assert (codes(piece)[shown] == 1).all()
     state.colour_by = "score"
-    assert piece.found["rows"] == []
+    assert not piece.found
     assert piece.ramp
 
 
@@ -107,9 +138,12 @@ def test_of_many_selected_windows_a_sample_from_all_over_gets_a_ring(fake):
     state = State(fake(recordings=150, per_recording=30), user="ada")
     piece = MapPiece(state, Desk(state))
     state.select(np.arange(state.n_windows))
-    assert len(piece.marks) == MOST_ON_TOP
-    assert piece.marks[-1] == state.n_windows - 1
+    assert len(numbers(piece.marks)) == MOST_ON_TOP
+    assert numbers(piece.marks)[-1] == state.n_windows - 1
     assert piece.selected == state.n_windows
+    state.focus = 7  # from card to card: the rings stay
+    assert piece.focus == 7
+    assert len(numbers(piece.marks)) == MOST_ON_TOP
 
 
 def test_clusters_are_named_on_the_map_and_can_be_selected(state, piece):

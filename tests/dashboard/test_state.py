@@ -112,6 +112,9 @@ def test_each_window_has_the_style_of_the_class_it_clears_by_most(state):
     row = int(of_one_kind(state, 1)[0])
     state.judge([row], "negative", "pulse")
     assert state.assigned()[row] != 1
+    assert state.assigned() is state.assigned()  # views that ask in one turn share it
+    state.set_threshold(1.0)
+    assert (state.assigned() == 1).sum() <= len(state.active_class.positives)
 
 
 def test_of_a_large_selection_only_typical_windows_become_examples(state):

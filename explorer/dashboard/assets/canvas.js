@@ -27,6 +27,12 @@ function chart(model, act) {
     ? value.buffer.slice(value.byteOffset, value.byteOffset + value.byteLength) : new ArrayBuffer(0)
   function take_points() { P = new Uint16Array(bytes(model.points)); order = null }
   function take_codes() { C = new Uint8Array(bytes(model.codes)); order = null }
+  let found, marks
+  function take_found() {
+    const [styles, examples] = [model.found_styles, model.found_examples].map(value => new Uint8Array(bytes(value)))
+    found = { rows: new Uint32Array(bytes(model.found)), styles, examples, shapes: model.found_shapes }
+  }
+  function take_marks() { marks = new Uint32Array(bytes(model.marks)) }
   // Where the order of colours means something, the higher code lies on top.
   function in_order() {
     if (order || !model.ordered) return order
@@ -122,20 +128,21 @@ function chart(model, act) {
       context.beginPath(); context.moveTo(...at(from)); context.lineTo(...at(to)); context.stroke()
     }
     context.globalAlpha = 1
-    root.dataset.shapes = model.found.rows.length
+    root.dataset.shapes = found.rows.length
     const edge = css('--text'), grown = Math.pow(zoom, 0.15)
-    model.found.rows.forEach((row, i) => {
+    const colours = Array.from({ length: 8 }, (_, style) => css(`--class-${style}`))
+    found.rows.forEach((row, i) => {
       const [x, y] = at(row)
       if (x < -9 || y < -9 || x > width + 9 || y > height + 9) return
-      const style = model.found.styles[i], example = model.found.examples[i]
+      const style = found.styles[i], example = found.examples[i]
       const size = (example ? 11.5 : 8.5) * grown
       context.save(); context.translate(x - size / 2, y - size / 2); context.scale(size / 16, size / 16)
-      context.fillStyle = css(`--class-${style % 8}`); context.fill(shape(model.found.shapes[i]))
-      if (example) { context.lineWidth = 1.6; context.strokeStyle = edge; context.stroke(shape(model.found.shapes[i])) }
+      context.fillStyle = colours[style % 8]; context.fill(shape(found.shapes[style]))
+      if (example) { context.lineWidth = 1.6; context.strokeStyle = edge; context.stroke(shape(found.shapes[style])) }
       context.restore()
     })
     context.strokeStyle = accent; context.lineWidth = 1.4
-    for (const row of model.marks) { const [x, y] = at(row); context.beginPath(); context.arc(x, y, 4.6, 0, 6.2832); context.stroke() }
+    for (const row of marks) { const [x, y] = at(row); context.beginPath(); context.arc(x, y, 4.6, 0, 6.2832); context.stroke() }
     if (model.focus !== null && model.focus * 2 < P.length) {
       const [x, y] = at(model.focus)
       context.lineWidth = 2; context.beginPath(); context.arc(x, y, 9, 0, 6.2832); context.stroke()
@@ -274,11 +281,13 @@ function chart(model, act) {
 
   model.on('points', () => { take_points(); soon(BASE) })
   model.on(['codes', 'colours', 'ordered'], () => { take_codes(); soon(BASE) })
-  model.on(['found', 'marks', 'focus', 'torn', 'selected'], () => soon(TOP))
+  model.on(['found', 'found_styles', 'found_examples', 'found_shapes'], () => { take_found(); soon(TOP) })
+  model.on('marks', () => { take_marks(); soon(TOP) })
+  model.on(['focus', 'torn', 'selected'], () => soon(TOP))
   model.on('labels', () => { take_labels(); soon(TOP) })
   model.on('emptied', () => { outline = null; soon(TOP) })
   new ResizeObserver(resize).observe(root)
-  take_points(); take_codes(); take_labels()
+  take_points(); take_codes(); take_found(); take_marks(); take_labels()
   // The corner that holds fewest windows, for what must lie on the map: [right, bottom].
   function emptiest(wide, tall) {
     const corners = [[0, 0], [1, 0], [0, 1], [1, 1]], held = [0, 0, 0, 0]

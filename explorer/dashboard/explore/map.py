@@ -7,7 +7,6 @@ million windows too, and Python is asked only which windows lie within what was 
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,6 +17,7 @@ from panel.viewable import Viewer
 
 from explorer.dashboard.explore.beside import Twins, twins
 from explorer.dashboard.explore.colouring import Colouring, colouring, legend
+from explorer.dashboard.explore.within import inside, map_limits, places
 from explorer.dashboard.frame.desk import Desk
 from explorer.dashboard.frame.jobs import MAP, Status, board, ensure_map, want_layer
 from explorer.dashboard.frame.palette import class_shape
@@ -31,8 +31,12 @@ MOST_ON_TOP = 2_000
 """So many windows are drawn with a shape or a ring: more could not be told apart."""
 
 MOST_CORNERS = 4_000
-STEPS = np.iinfo(np.uint16).max
-NOTHING_FOUND: dict[str, list[Any]] = {"rows": [], "styles": [], "shapes": [], "examples": []}
+NOTHING_FOUND: dict[str, Any] = {
+    "found": b"",
+    "found_styles": b"",
+    "found_examples": b"",
+    "found_shapes": [],
+}
 
 
 class MapPiece(Piece):
@@ -45,8 +49,14 @@ class MapPiece(Piece):
     codes = param.Bytes(default=b"", doc="uint8 [n]: index into colours; 255 is left out.")
     colours = param.List(default=["#888888"])
     ordered = param.Boolean()
-    found = param.Dict(default=NOTHING_FOUND, doc="Windows with a shape: rows, styles, examples.")
-    marks = param.List(doc="Rows of selected windows, a sample where there are many.")
+    # Bytes, as of a list bokeh looks at every number, at each click.
+    found = param.Bytes(default=b"", doc="uint32: rows of windows that are drawn with a shape.")
+    found_styles = param.Bytes(default=b"", doc="uint8: the style of each of them.")
+    found_examples = param.Bytes(default=b"", doc="uint8: whether each is an example.")
+    found_shapes = param.List(doc="The shape of each style.")
+    marks = param.Bytes(
+        default=b"", doc="uint32: rows of selected windows, a sample where there are many."
+    )
     focus = param.Integer(default=None, allow_None=True)
     torn = param.List(doc="[row, row] of true neighbours that lie apart on this map.")
     labels = param.List(doc="Names of places: name, x, y, n, code.")
@@ -184,52 +194,53 @@ class MapPiece(Piece):
             codes=now.code.tobytes(),
             colours=list(now.colours),
             ordered=now.ordered,
-            found=self._found(),
+            **self._found(),
         )
         self._say()
 
-    def _found(self) -> dict[str, list[Any]]:
+    def _found(self) -> dict[str, Any]:
         """Windows of a class, in its colour and shape; examples are drawn larger."""
         state = self.state
         if state.colour_by != "class" or not state.classes:
             return NOTHING_FOUND
         styles = state.assigned()
         rows = state.kept_of(np.flatnonzero(styles >= 0))
-        examples = {row for c in state.classes for row in c.positives}
         if len(rows) > MOST_ON_TOP:
-            best = state.learned.scores.max(axis=1)[rows]
+            best = state.learned.scores[rows].max(axis=1)
             rows = rows[np.argpartition(-best, MOST_ON_TOP)[:MOST_ON_TOP]]
         origin = rows
         if self._linked is not None:
             rows, origin = self._linked.there(rows)
-        kinds = styles[origin].tolist()
+        kinds = styles[origin]
+        examples = np.array([row for c in state.classes for row in c.positives], dtype=np.int64)
         return {
-            "rows": rows.tolist(),
-            "styles": kinds,
-            "shapes": [class_shape(style) for style in kinds],
-            "examples": [row in examples for row in origin.tolist()],
+            "found": rows.astype(np.uint32).tobytes(),
+            "found_styles": kinds.astype(np.uint8).tobytes(),
+            "found_examples": np.isin(origin, examples).astype(np.uint8).tobytes(),
+            "found_shapes": [class_shape(style) for style in range(int(kinds.max(initial=-1)) + 1)],
         }
 
-    def _mark(self, *_: Any) -> None:
+    def _mark(self, *events: Any) -> None:
         """Rings around the selected windows and the one in focus; lines to its torn neighbours."""
         if self._xy is None:
             return
         state = self.state
-        chosen: Any = state.selection
-        if len(chosen) > MOST_ON_TOP:
-            chosen = chosen[np.linspace(0, len(chosen) - 1, MOST_ON_TOP).astype(np.int64)]
-        focus = state.focus
-        if self._linked is not None:
-            chosen = self._linked.there(chosen)[0]
-            focus = self._linked.one(focus)
-        self.param.update(
-            marks=chosen.tolist(),
-            focus=focus,
-            selected=len(state.selection),
-            sentence=""
-            if state.facts is None
-            else describe_selection(state.facts, state.selection),
-        )
+        focus = state.focus if self._linked is None else self._linked.one(state.focus)
+        shown: dict[str, Any] = {"focus": focus}
+        # The focus goes from card to card with a key held down.
+        if not events or any(event.name != "focus" for event in events):
+            chosen: Any = state.selection
+            if len(chosen) > MOST_ON_TOP:
+                chosen = chosen[np.linspace(0, len(chosen) - 1, MOST_ON_TOP).astype(np.int64)]
+            if self._linked is not None:
+                chosen = self._linked.there(chosen)[0]
+            facts = state.facts
+            shown |= {
+                "marks": chosen.astype(np.uint32).tobytes(),
+                "selected": len(state.selection),
+                "sentence": "" if facts is None else describe_selection(facts, state.selection),
+            }
+        self.param.update(**shown)
         if self._linked is None:
             self._tear()
 
@@ -326,71 +337,6 @@ class MapView(Viewer):
 
 
 _FILL: dict[str, Any] = {"sizing_mode": "stretch_both", "margin": 0}
-
-
-def map_limits(xy: NDArray[np.floating]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Lower left and upper right corner of the map, with room for what lies on it.
-
-    Below lies the selection's sentence, above the tools.
-    """
-    low, high = xy.min(axis=0).astype(float), xy.max(axis=0).astype(float)
-    size = np.maximum(high - low, 1e-3)
-    return low - size * (0.05, 0.10), high + size * (0.05, 0.13)
-
-
-def places(xy: NDArray[np.floating]) -> bytes:
-    """The coordinates as uint16 shares of the map, for a browser; made once for all sessions.
-
-    A step is a 65,535th of the map: at a zoom of 60 on a wide screen still half a pixel.
-    """
-    return _places(_Same(xy))
-
-
-class _Same:
-    """An array that is told from others by being itself: made once, it is never changed."""
-
-    def __init__(self, xy: NDArray[np.floating]) -> None:
-        self.xy = xy
-
-    def __hash__(self) -> int:
-        return id(self.xy)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and other.xy is self.xy
-
-
-@lru_cache(maxsize=4)
-def _places(of: _Same) -> bytes:
-    low, high = map_limits(of.xy)
-    return np.round((of.xy - low) / (high - low) * STEPS).astype(np.uint16).tobytes()
-
-
-def inside(xy: NDArray[np.floating], polygon: NDArray[np.floating]) -> NDArray[np.int64]:
-    """Rows of the points within a polygon (even-odd rule), ascending.
-
-    Parameters
-    ----------
-    xy
-        Points [n, 2].
-    polygon
-        Corners [k, 2], in order; the last joins the first.
-
-    Examples
-    --------
-    >>> square = np.array([[0, 0], [1, 0], [1, 1], [0, 1]])
-    >>> inside(np.array([[0.5, 0.5], [2, 2]]), square)
-    array([0])
-    """
-    low, high = polygon.min(axis=0), polygon.max(axis=0)
-    near = np.flatnonzero(((xy >= low) & (xy <= high)).all(axis=1))
-    x, y = xy[near, 0].astype(np.float64), xy[near, 1].astype(np.float64)
-    odd = np.zeros(len(near), dtype=bool)
-    for (x0, y0), (x1, y1) in zip(polygon, np.roll(polygon, -1, axis=0), strict=True):
-        if y0 == y1:
-            continue
-        crosses = (y0 > y) != (y1 > y)
-        odd ^= crosses & (x < (x1 - x0) * (y - y0) / (y1 - y0) + x0)
-    return near[odd]
 
 
 __all__ = ["Colouring", "MapPiece", "MapView", "inside", "map_limits", "places"]

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 Rows = NDArray[np.int64]
 
+LOOKED_AT = 4_096
+"""A class of many windows is known by so many: to read all of them takes seconds."""
+
 
 @dataclass(frozen=True)
 class Learned:
@@ -105,9 +108,14 @@ def rank(scores: NDArray[np.float32]) -> Rows:
 
 
 def typical(collection: Collection, rows: Rows, k: int, run: str | None) -> Rows:
-    """The ``k`` of ``rows`` nearest to their common middle, in row order; all where k suffices."""
+    """The ``k`` of ``rows`` nearest to their common middle, in row order; all where k suffices.
+
+    Of more than `LOOKED_AT` rows so many are looked at, from all over.
+    """
     if len(rows) <= k:
         return rows
+    if len(rows) > LOOKED_AT:
+        rows = rows[np.linspace(0, len(rows) - 1, LOOKED_AT).astype(np.int64)]
     vectors = np.asarray(collection.embeddings(run=run).take(rows), dtype=np.float32)
     vectors -= vectors.mean(axis=0)
     nearest = np.argsort((vectors**2).sum(axis=1), kind="stable")[:k]

@@ -169,6 +169,7 @@ class State(param.Parameterized):
         self.background: Runner = at_once
         self._styles: dict[str, int] = {}
         self._thresholds: dict[str, float] = {}
+        self._assigned: tuple[Learned, tuple[dict[str, float], list[int]], Any] | None = None
         self._asked = self._answered = 0
         self._moves = False
         self._looked = 0
@@ -213,12 +214,23 @@ class State(param.Parameterized):
         return self.learned.scores[:, self.learned.classes.index(name)]
 
     def assigned(self) -> Any:
-        """Style number of the class of every window [n_windows] int16, -1 for none."""
-        codes = assign(self.learned, self._thresholds_now())
+        """Style number of the class of every window [n_windows] int16, -1 for none; never changed.
+
+        Several views ask for it in one turn: it is kept until something else is asked.
+        """
+        learned, thresholds = self.learned, self._thresholds_now()
+        kinds = [self._styles[name] for name in learned.classes]
+        if self._assigned is not None:
+            known, asked, styles = self._assigned
+            if known is learned and asked == (thresholds, kinds):
+                return styles
+        codes = assign(learned, thresholds)
         if not len(codes):
             return np.full(self.n_windows, -1, dtype=np.int16)
-        styles = np.array([*(self._styles[c] for c in self.learned.classes), -1], dtype=np.int16)
-        return styles[codes]
+        styles = np.array([*kinds, -1], dtype=np.int16)[codes]
+        styles.flags.writeable = False
+        self._assigned = (learned, (thresholds, kinds), styles)
+        return styles
 
     def judgement(self, row: int, name: str | None = None) -> Judgement | None:
         """What has been said about a window and a class (the active one by default)."""
@@ -252,7 +264,7 @@ class State(param.Parameterized):
             return shown.rows if shown is not None and shown.class_ == self.active else _no_rows()
         if place == "selection":
             rows = self.selection
-            return rows if scores is None else rows[np.argsort(-scores[rows], kind="stable")]
+            return rows if scores is None else rows[rank(scores[rows])]
         judged = self.learned.judgements.get(self.active or "", {})
         wanted = {"unsure"} if place == "unsure" else {"positive", "negative", "unsure"}
         return np.array([r for r, j in judged.items() if j in wanted][::-1], dtype=np.int64)
