@@ -21,12 +21,18 @@ def workers(purpose: str, threads: int) -> ThreadPoolExecutor:
 
     Made once for each purpose, so that a search does not queue behind an encoder.
     """
+    before = torch.get_num_threads()
     pool = ThreadPoolExecutor(threads, purpose, initializer=_use_one_core)
     all_there = threading.Barrier(threads)
     list(pool.map(lambda _: all_there.wait(), range(threads)))
     # The number is also torch's default for threads yet to come: set it back to what it was.
-    torch.set_num_threads(threads)
+    torch.set_num_threads(before)
     return pool
+
+
+def one_core() -> ThreadPoolExecutor:
+    """A thread of its own core, for many small steps one after the other."""
+    return workers("one core", 1)
 
 
 def _use_one_core() -> None:

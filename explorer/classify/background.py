@@ -62,8 +62,12 @@ FEWEST_NEIGHBOURS = 50
 SAME_WINDOW = 0.9995
 """A landmark this alike is the window itself, and no neighbour of it."""
 PREPARE_ROWS = 2048
-KEPT_COLUMNS = 64
-"""Likenesses to single vectors that `Prepared` keeps, 4 bytes a window each."""
+KEPT_COLUMNS, MOST_COLUMNS = 64, 1024
+KEPT_BYTES = 128 * 2**20
+"""Likenesses to single vectors that `Prepared` keeps, 4 bytes a window each: as many as there is
+room for. Each class asks for one, and for up to 64 of what it is not."""
+KEPT_MOVED = 16_384
+"""Examples and refused windows that a background keeps in its geometry; 64 MB at 1024 entries."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,6 +173,34 @@ class Background:
         length = torch.linalg.vector_norm(moved, dim=1, keepdim=True)
         return torch.where(finite & (length > 0), moved / length.clamp(min=1e-12), 0.0)
 
+    def moved(self, rows: torch.Tensor) -> Moved:
+        """`transform` of the examples of a class, kept: most classes are as they were a click ago.
+
+        The same rows give the same numbers, whatever was asked for before.
+        """
+        key = hashlib.blake2b(rows.contiguous().numpy().tobytes(), digest_size=16).digest()
+        with self._lock:
+            known = self._moved.get(key)
+            if known is not None:
+                self._moved.move_to_end(key)
+                return known
+        made = Moved(self, self.transform(rows))
+        with self._lock:
+            self._moved[key] = made
+            held = sum(len(one.vectors) for one in self._moved.values())
+            while held > KEPT_MOVED and len(self._moved) > 1:
+                _, gone = self._moved.popitem(last=False)
+                held -= len(gone.vectors)
+        return made
+
+    @cached_property
+    def _moved(self) -> OrderedDict[bytes, Moved]:
+        return OrderedDict()
+
+    @cached_property
+    def _lock(self) -> threading.Lock:
+        return threading.Lock()
+
     def density(self, vectors: torch.Tensor) -> torch.Tensor:
         """Mean cosine of each vector (in this geometry) to the landmarks most like it, ``[n]``."""
         n_landmarks = len(self.landmarks)
@@ -247,6 +279,19 @@ class Background:
 
 
 @dataclass(frozen=True, eq=False)
+class Moved:
+    """Vectors float32 ``[n, dimension]`` in the geometry of a background, and their density."""
+
+    background: Background = field(repr=False)
+    vectors: torch.Tensor
+
+    @cached_property
+    def density(self) -> torch.Tensor:
+        """`Background.density` of the vectors, ``[n]``."""
+        return self.background.density(self.vectors)
+
+
+@dataclass(frozen=True, eq=False)
 class Prepared:
     """A run's embeddings in the geometry of its background, held in memory.
 
@@ -290,8 +335,10 @@ class Prepared:
     def likeness(self, queries: torch.Tensor) -> list[torch.Tensor]:
         """Cosine of every window to each query of ``[q, dimension]``: q columns, float32 ``[n]``.
 
-        The last 64 columns are kept: after a click only the class that changed is computed.
+        The last columns are kept: after a click only what changed is computed.
         """
+        room = KEPT_BYTES // (4 * max(1, len(self)))
+        most = max(KEPT_COLUMNS, min(MOST_COLUMNS, room))
         keys = [query.numpy().tobytes() for query in queries]
         with self._lock:
             known = {key: self._columns[key] for key in keys if key in self._columns}
@@ -302,7 +349,7 @@ class Prepared:
             for key in keys:
                 self._columns[key] = known[key]
                 self._columns.move_to_end(key)
-            while len(self._columns) > KEPT_COLUMNS:
+            while len(self._columns) > most:
                 self._columns.popitem(last=False)
         return [known[key] for key in keys]
 

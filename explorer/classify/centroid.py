@@ -345,7 +345,7 @@ class NearestCentroid:
         for name, centroid in zip(self.classes, self.centroids, strict=True):
             vectors = torch.zeros(0, self.dimension)
             if name in self.negatives:
-                vectors = home.transform(self.negatives[name])
+                vectors = home.moved(self.negatives[name]).vectors
                 if len(vectors) > MOST_REFUSED:
                     vectors = vectors[(vectors @ centroid).topk(MOST_REFUSED).indices]
             found.append(vectors)
@@ -362,7 +362,7 @@ def _fitted(
     """Everything that follows from the examples; the same input gives the same classifier."""
     if method == "relative":
         home = _home(background, next(iter(examples.values())).shape[1])
-        moved = {name: home.transform(rows) for name, rows in examples.items()}
+        moved = {name: home.moved(rows).vectors for name, rows in examples.items()}
         centroids = _unit(torch.stack([rows.mean(dim=0) for rows in moved.values()]))
     elif method == "birb_of_unit":
         centroids = _unit(torch.stack([_unit(rows).mean(dim=0) for rows in examples.values()]))
@@ -406,17 +406,16 @@ def _reached(model: NearestCentroid) -> torch.Tensor:
     ``[n_classes]``; infinite for a class of one example, which says nothing of the kind.
     """
     home = _home(model.background, model.dimension)
-    counts = [len(rows) for rows in model.examples.values()]
-    # All classes at once: many small products cost more than one large one.
-    moved = home.transform(torch.cat(list(model.examples.values())))
-    parts = zip(moved.split(counts), home.density(moved).split(counts), strict=True)
-    found = torch.full((len(counts),), torch.inf)
-    for column, (rows, density) in enumerate(parts):
+    examples = list(model.examples.values())
+    found = torch.full((len(examples),), torch.inf)
+    for column, own in enumerate(examples):
+        moved = home.moved(own)
+        rows, density = moved.vectors, moved.density
         if len(rows) < 2:
             continue
         likeness = rows @ model.centroids.T
         likeness[:, column] = (rows * _unit(rows.sum(dim=0) - rows)).sum(dim=1)
-        result = _less_the_rest(likeness.T.contiguous(), [0] * len(counts), density)
+        result = _less_the_rest(likeness.T.contiguous(), [0] * len(examples), density)
         found[column] = result[column].median()
     return found
 

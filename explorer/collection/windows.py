@@ -125,6 +125,22 @@ class WindowIndex:
         first, last = np.searchsorted(starts, [recording_id, recording_id + 1])
         return order[first:last]
 
+    def spoken_of(self, recording_id: int, start_s: float, end_s: float) -> NDArray[np.int64]:
+        """The same as `overlapping`, kept for the next time: labels are asked for again and again.
+
+        The array is shared, and not to be changed.
+        """
+        key = (recording_id, start_s, end_s)
+        known = self._known.get(key)
+        if known is None:
+            known = self.overlapping(recording_id, start_s, end_s)
+            self._known[key] = known
+        return known
+
+    @cached_property
+    def _known(self) -> dict[tuple[int, float, float], NDArray[np.int64]]:
+        return {}
+
     @cached_property
     def _by_recording(self) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
         order = np.lexsort((self.window, self.recording_id))

@@ -140,7 +140,7 @@ def _fill(
     again: Any,
 ) -> None:
     desk = Desk(state)
-    state.background = desk.run
+    state.background, state.later = desk.run, desk.later
     if pn.state.curdoc is not None:
         desks[pn.state.curdoc] = desk
     follow(state, desk)

@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from explorer.classify import background as module
 from explorer.classify import weights
 from explorer.classify.background import Background, inverse_root
+from explorer.classify.centroid import NearestCentroid
 from explorer.errors import FormatVersionError, ParameterError
 
 
@@ -160,3 +161,33 @@ def test_whitening_is_the_references(shared):
     )
     cosine = torch.nn.functional.cosine_similarity((corpus - mean) @ root, (query @ root)[None])
     np.testing.assert_allclose(cosine, golden["score_whitened_cos"], rtol=1e-8)
+
+
+def test_examples_that_come_again_are_not_moved_again_and_give_the_same_numbers(monkeypatch):
+    rng = np.random.default_rng(0)
+    background = Background.fit(rng.random((300, 16)))
+    examples = {name: rng.random((5, 16)) for name in "abc"}
+    moved = []
+    right = Background.transform
+    monkeypatch.setattr(
+        Background, "transform", lambda self, rows: moved.append(len(rows)) or right(self, rows)
+    )
+    first = NearestCentroid.fit(examples, background=background)
+    assert moved == [5, 5, 5]
+    examples["b"] = np.vstack([examples["b"], rng.random((1, 16))])
+    NearestCentroid.fit(examples, background=background)
+    assert moved == [5, 5, 5, 6]  # the class that changed
+    examples["b"] = examples["b"][:5]
+    again = NearestCentroid.fit(examples, background=background)
+    assert torch.equal(again.centroids, first.centroids)
+    assert torch.equal(again.midpoint, first.midpoint)
+
+
+def test_a_background_lets_go_of_examples_that_nobody_has_asked_for(monkeypatch):
+    monkeypatch.setattr("explorer.classify.background.KEPT_MOVED", 10)
+    background = Background.plain(4)
+    rows = [torch.rand(6, 4) for _ in range(5)]
+    for one in rows:
+        background.moved(one)
+    assert len(background._moved) == 1
+    assert background.moved(rows[-1]) is background.moved(rows[-1])

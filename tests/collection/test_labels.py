@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from small_recordings import Listener
 
+from explorer.collection import labels as label_log
 from explorer.collection.collection import Collection
 from explorer.errors import ParameterError
 
@@ -130,3 +131,22 @@ def test_the_log_can_be_read_from_an_event_on(reef: Collection) -> None:
     assert later["who"].tolist() == ["ben"]
     reef.undo([event], who="ben")
     assert reef.latest_event() > event
+
+
+def test_what_was_read_of_the_log_is_not_read_again_and_nothing_is_missed(
+    reef: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reef.label([2, 3], "hum", who="ana")
+    whole = reef.label_events()
+    read = []
+    right = label_log._read
+    monkeypatch.setattr(label_log, "_read", lambda *a: read.append(right(*a)) or read[-1])
+    monkeypatch.setattr(label_log, "OVERLAP", 1)
+    other = Collection(reef.path)  # another process
+    other.label([4], "hum", who="ben")
+    other.undo([int(whole.index[0])], who="ben")
+    assert len(reef.label_events()) == 4
+    assert len(read[0]) == 3  # the two that are new, and one that may have been written with them
+    events = reef.label_events()
+    events["who"] = "nobody"  # a copy
+    assert set(reef.labels()["who"]) == {"ana", "ben"}

@@ -50,7 +50,7 @@ class Page:
 @pytest.fixture
 def collection(fake, monkeypatch):
     monkeypatch.setattr(live, "EVERY_S", 0.02)
-    monkeypatch.setattr(live, "PER_SESSION_S", 0.0)
+    monkeypatch.setattr(live, "LONGEST_S", 0.05)
     made = fake(recordings=12)
     made.label_events = lambda since: pd.DataFrame(made._events[since:])
     return made

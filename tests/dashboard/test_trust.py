@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 import pytest
 
 from explorer.dashboard.explore.score import ScorePanel
 from explorer.dashboard.frame.desk import Desk
+from explorer.dashboard.state import trust
+from explorer.dashboard.state.learning import Learned
+from explorer.dashboard.state.measuring import Measuring
 from explorer.dashboard.state.state import State
 from explorer.dashboard.state.trust import Watch, measure
 from explorer.errors import ParameterError
@@ -51,39 +55,80 @@ def test_a_classifier_that_cannot_be_tested_says_why(state):
     assert told.note == "this is another method"
 
 
-class Busy(Desk):
-    """A desk whose work ends when the test says so."""
+class Page(Desk):
+    """A desk of a page, whose turns are taken when the test says so."""
 
     attached = True
 
     def __init__(self, state):
         super().__init__(state)
-        self.left = []
+        self.turns = []
 
-    def run(self, compute, apply, doing):
-        self.left.append((compute, apply))
+    def soon(self, callback, *args):
+        self.turns.append(lambda: callback(*args))
+
+    def until(self, holds):
+        end = time.monotonic() + 5
+        while not holds() and time.monotonic() < end:
+            while self.turns:
+                self.turns.pop(0)()
+            time.sleep(0.005)
+        assert holds()
 
 
-def wait_for(condition):
-    end = time.monotonic() + 5
-    while not condition() and time.monotonic() < end:
-        time.sleep(0.005)
-    assert condition()
-
-
-def test_gestures_in_a_row_are_measured_once_and_outdated_results_are_dropped(state):
-    desk = Busy(state)
-    Watch(state, desk, settled_s=0.15)
+def test_gestures_in_a_row_are_measured_once(state, monkeypatch):
+    measured = []
+    found = trust._found
+    monkeypatch.setattr(trust, "_found", lambda c: measured.append(c) or found(c))
+    page = Page(state)
+    Watch(state, page, settled_s=0.15)
     begin(state)
     state.judge([100], "negative")
     state.judge([101], "negative")
-    assert desk.left == []
-    wait_for(lambda: len(desk.left) == 1)
+    assert measured == []
+    page.until(lambda: state.trust.learned is state.learned)
+    assert measured == [state.learned.classifier]
+
+
+def test_where_the_labels_went_on_what_was_found_is_outdated_and_measured_anew(state):
+    page = Page(state)
+    panel = ScorePanel(state, page)
+    Watch(state, page, settled_s=0.05)
+    begin(state)
+    # The measurement is under way, and its answer waits for its turn.
+    end = time.monotonic() + 5
+    while not page.turns and time.monotonic() < end:
+        time.sleep(0.005)
+    page.turns.pop(0)()  # the timer's: it asks
+    while not page.turns and time.monotonic() < end:
+        time.sleep(0.005)
     state.judge([102], "negative")
-    compute, apply = desk.left.pop()
-    apply(compute())
-    assert state.trust.by_class == {}
-    wait_for(lambda: len(desk.left) == 1)
-    compute, apply = desk.left.pop()
-    apply(compute())
-    assert state.trust.learned is state.learned
+    page.turns.pop(0)()
+    assert panel.trust["outdated"]
+    page.until(lambda: state.trust.learned is state.learned)
+    assert not panel.trust["outdated"]
+
+
+def test_who_waits_for_a_measurement_hears_of_the_newest_and_it_is_made_once():
+    begun, go_on = threading.Event(), threading.Event()
+    measured, told = [], []
+
+    def measure_slowly(learned):
+        measured.append(learned.upto)
+        begun.set()
+        go_on.wait(5)
+        if learned.upto == 4:
+            raise ParameterError("no")
+        return learned.upto
+
+    measuring = Measuring(measure_slowly)
+    measuring.ask(Learned(upto=1), lambda of, found: told.append((of.upto, found)))
+    assert begun.wait(5)
+    for upto in (2, 3, 4):
+        measuring.ask(Learned(upto=upto), lambda of, found: told.append((of.upto, str(found))))
+    go_on.set()
+    end = time.monotonic() + 5
+    while len(told) < 4 and time.monotonic() < end:
+        time.sleep(0.005)
+    assert measured == [1, 4]
+    assert told == [(1, 1)] + [(4, "no")] * 3  # also that it failed

@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 WORKERS = 4
 _pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="explorer-dashboard")
+_later = ThreadPoolExecutor(1, thread_name_prefix="explorer-later")
+"""What nobody waits for; it never stands before a person's own gesture."""
 
 MOST_LETTERS = 240
 UNEXPECTED = "That did not work, and it is not your fault: {error}. The log has the details."
@@ -126,7 +128,23 @@ class Desk:
             return
         if doing:
             self._state.busy = doing
-        _pool.submit(compute).add_done_callback(
+        self._submit(_pool, compute, apply, doing)
+
+    def later(self, compute: Callable[[], Any], apply: Callable[[Any], None], doing: str) -> None:
+        """The same, where nobody waits for it: behind what people ask for."""
+        if not self.attached:
+            apply(compute())
+            return
+        self._submit(_later, compute, apply, doing)
+
+    def _submit(
+        self,
+        pool: ThreadPoolExecutor,
+        compute: Callable[[], Any],
+        apply: Callable[[Any], None],
+        doing: str,
+    ) -> None:
+        pool.submit(compute).add_done_callback(
             lambda future: self.soon(self._finish, future, apply, doing)
         )
 

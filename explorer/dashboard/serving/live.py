@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 EVERY_S = 1.5
-PER_SESSION_S = 0.1
-"""With many sessions they are told less often, so that what others do never costs all the time."""
+LONGEST_S = 8.0
+SHARE = 0.1
+"""Of the server's time, what telling everybody may take: many sessions are told less often."""
 BREATH_S = 15.0
 """How long to leave a catalogue alone that cannot be read."""
 NEWS_S = 8.0
@@ -49,6 +50,7 @@ class Member:
     labelled: Counter[str] = field(default_factory=Counter)
     taken_back: Counter[str] = field(default_factory=Counter)
     last: float = 0.0
+    fresh: bool = False
 
     def hear(self, events: Iterable[Mapping[str, Any]]) -> None:
         """Take note of what others did."""
@@ -60,18 +62,19 @@ class Member:
             if event["who"] != self.user:
                 undone = event["judgement"] == "undo"
                 (self.taken_back if undone else self.labelled)[event["who"]] += 1
-                self.last = now
+                self.last, self.fresh = now, True
 
     def look(self, latest: int) -> None:
         """Bring the session up to date, on its own turn."""
         state = self.state()
-        if state is None or state.learned.upto >= latest or state.at_work:
+        if state is None:
             return
-        text = news(self.labelled, self.taken_back)
-        if text and (state.news is None or state.news.text != text):
+        if self.fresh:
+            self.fresh = False
             number = 1 if state.news is None else state.news.number + 1
-            state.news = Notice(text, "info", number)
-        state.catch_up()
+            state.news = Notice(news(self.labelled, self.taken_back), "info", number)
+        if state.learned.upto < latest and not state.at_work:
+            state.catch_up()
 
 
 class Watcher:
@@ -132,7 +135,8 @@ class Watcher:
             try:
                 if states:
                     self._look(states[0].collection, members)
-                pause_s = max(EVERY_S, PER_SESSION_S * len(members))
+                whole_s = sum(state.caught_up_s for state in states)
+                pause_s = min(LONGEST_S, max(EVERY_S, whole_s / SHARE))
             except Exception:
                 log.exception("looking for labels of others")
                 pause_s = BREATH_S
@@ -148,7 +152,7 @@ class Watcher:
                 member.hear(heard)
         for member in members:
             state = member.state()
-            if state is not None and state.learned.upto < latest:
+            if state is not None and (member.fresh or state.learned.upto < latest):
                 member.desk.soon(member.look, latest)
 
 

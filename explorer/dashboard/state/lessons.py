@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from explorer.collection.labels import examples_of
+from explorer.cores import one_core
 
 if TYPE_CHECKING:
     from explorer.collection.collection import Collection
@@ -45,11 +46,14 @@ class Lessons:
 
     def now(self, collection: Collection, run: str | None) -> Lesson:
         """What the labels teach now."""
+        asked = collection.latest_event()
         with self._lock:
-            # Asked within the lock: whoever has waited gets what is newest, and it is made once.
+            if self._last is not None and asked <= self._last.upto:
+                # While one waited, somebody else's lesson took in what one waited for.
+                return self._last
+            # What is newest by now, so that all who wait are served by it.
             upto = collection.latest_event()
-            if self._last is None or self._last.upto != upto:
-                self._last = _learn(collection, run, upto)
+            self._last = _learn(collection, run, upto)
             return self._last
 
 
@@ -87,7 +91,9 @@ def _learn(collection: Collection, run: str | None, upto: int) -> Lesson:
     examples, negatives = examples_of(labels)
     if not examples:
         return Lesson(upto, labels)
-    classifier = collection.classifier(examples, negatives=negatives, run=run)
+    # Of the many small steps of fitting each would wait for the slowest core: it keeps to one.
+    fitting = one_core().submit(collection.classifier, examples, negatives=negatives, run=run)
+    classifier = fitting.result()
     scores = np.asarray(classifier.scores(), dtype=np.float32)
     scores.flags.writeable = False
     return Lesson(upto, labels, classifier, scores)

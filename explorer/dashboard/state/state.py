@@ -10,6 +10,7 @@ and notebooks it runs at once, in the app in a thread (`explorer.dashboard.frame
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -167,6 +168,8 @@ class State(param.Parameterized):
         if self.run is not None and not collection.n_windows(self.run):
             self.run = None  # it has just begun to be made
         self.background: Runner = at_once
+        self.later: Runner = at_once
+        self.caught_up_s = 0.0  # what it cost to take in what others did
         self._styles: dict[str, int] = {}
         self._thresholds: dict[str, float] = {}
         self._assigned: tuple[Learned, tuple[dict[str, float], list[int]], Any] | None = None
@@ -525,11 +528,14 @@ class State(param.Parameterized):
                 then, self._then = self._then, {}
                 moves, self._moves = self._moves, False
                 if not isinstance(learned, Exception):
+                    began = perf_counter()
                     self._apply(learned, moves, **then)
+                    if not moves:
+                        self.caught_up_s = perf_counter() - began
             if isinstance(learned, Exception):
                 raise learned
 
-        self.background(compute, apply, "")
+        (self.background if moves else self.later)(compute, apply, "")
 
     def say(self, text: str, kind: str = "info") -> None:
         """Tell the person something: ``info`` passes, ``error`` stays until closed."""

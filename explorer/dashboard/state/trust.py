@@ -16,6 +16,7 @@ import numpy as np
 
 from explorer.dashboard.state.learning import Learned
 from explorer.dashboard.state.lessons import once
+from explorer.dashboard.state.measuring import measuring
 from explorer.errors import ExplorerError
 
 if TYPE_CHECKING:
@@ -142,26 +143,32 @@ class Watch:
         self._timer.start()
 
     def _start(self) -> None:
-        learned = self._state.learned
+        state, learned = self._state, self._state.learned
         if learned.classifier is None or self._at_work:
             return
         self._at_work = True
-        self._desk.run(lambda: _kept(learned), self._finish, "")
+        if not self._desk.attached:
+            self._finish(learned, _kept(learned))
+            return
+        asked = measuring(state.collection, state.run, _kept)
+        asked.ask(learned, lambda *found: self._desk.soon(self._finish, *found))
 
-    def _finish(self, found: Trust | Exception) -> None:
+    def _finish(self, measured: Learned, found: Any) -> None:
         self._at_work = False
         if isinstance(found, Exception):
             raise found
-        if found.learned is self._state.learned:
-            self._state.trust = found
-        else:  # the labels went on meanwhile
+        now = self._state.learned
+        # Every session has its own record of what the labels say; what they teach is one.
+        same = measured.classifier is now.classifier
+        self._state.trust = Trust(now if same else measured, *found)
+        if not same:  # the labels went on meanwhile
             self._wait()
 
 
-def _kept(learned: Learned) -> Trust | Exception:
-    """What `measure` finds, or fails with: whoever waits must hear that it is over."""
+def _kept(learned: Learned) -> Any:
+    """What is found about a classifier, or what it fails with: whoever waits must hear of it."""
     try:
         # Kept without what was learnt, which knows the classifier: else neither would be let go.
-        return Trust(learned, *once(learned.classifier, lambda: _found(learned.classifier)))
+        return once(learned.classifier, lambda: _found(learned.classifier))
     except Exception as error:
         return error
