@@ -134,6 +134,9 @@ class Curve:
     def __str__(self) -> str:
         return f"{self.class_}: AUC {self.auc}. {self.sentence}"
 
+    def __repr__(self) -> str:
+        return f"<Curve of {self}>"
+
     def _repr_html_(self) -> str:
         from explorer.collection.curve_display import as_html  # noqa: PLC0415
 

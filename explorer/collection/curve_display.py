@@ -10,16 +10,16 @@ from collections.abc import Mapping
 from math import isnan
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from explorer.collection.card_charts import curve_chart, roc_chart
 
 if TYPE_CHECKING:
     from explorer.classify.density import Estimate
     from explorer.collection.curve import Curve
 
-EVERY = 2
-"""Of the hundred thresholds, so many are drawn."""
-ROWS = 10
-"""Of the table: every tenth threshold."""
+DRAWN, LISTED = 50, 10
+"""Thresholds are drawn at every fiftieth and listed at every tenth."""
 
 STYLE = """<style>
 .explorer-curve { max-width: 760px; font-variant-numeric: tabular-nums; line-height: 1.45; }
@@ -50,8 +50,7 @@ def _one(curve: Curve) -> str:
     name = html.escape(curve.class_)
     said = " ".join(filter(None, [curve.sentence, curve.message]))
     auc = "" if isnan(curve.auc.value) else f": AUC {_told(curve.auc)}"
-    rows = curve.table.astype(object).where(curve.table.notna(), None).to_dict(orient="records")
-    charts = curve_chart({"curve": rows[::EVERY], "threshold": None}) + roc_chart(
+    charts = curve_chart({"curve": _at_every(curve, DRAWN), "threshold": None}) + roc_chart(
         {
             "auc": None if isnan(curve.auc.value) else {"value": curve.auc.value},
             "roc": curve.roc.to_numpy().tolist(),
@@ -60,7 +59,7 @@ def _one(curve: Curve) -> str:
     cells = "".join(
         f"<tr><td>{row['threshold']:.2f}</td><td>{_share(row, 'precision')}</td>"
         f"<td>{_share(row, 'recall')}</td><td>{row['detections']}</td></tr>"
-        for row in rows[::ROWS]
+        for row in _at_every(curve, LISTED)
     )
     table = (
         "<details><summary>as a table</summary><table><thead><tr><th>threshold</th>"
@@ -69,6 +68,13 @@ def _one(curve: Curve) -> str:
     )
     drawn = f'<div class="charts">{charts}</div>{table}' if charts else ""
     return f"<p><b>{name}</b>{auc}</p>{drawn}<p>{html.escape(said)}</p>"
+
+
+def _at_every(curve: Curve, part: int) -> list[dict[Any, Any]]:
+    """Rows of the table at round thresholds; what is not known is None."""
+    parts = curve.table["threshold"] * part
+    table = curve.table[np.isclose(parts, parts.round())]
+    return table.astype(object).where(table.notna(), None).to_dict(orient="records")
 
 
 def _told(estimate: Estimate) -> str:
