@@ -16,7 +16,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -136,6 +137,13 @@ class Curve:
 
     def __repr__(self) -> str:
         return f"<Curve of {self}>"
+
+    def plot(self, style: int = 0) -> Any:
+        """The curve as a HoloViews overlay: multiply two of them to compare, style 0 with style 1.
+
+        >>> old.curve("grunt").plot() * new.curve("grunt").plot(1)        # doctest: +SKIP
+        """
+        return import_module("explorer.dashboard.single.plots").plot(self, style)
 
     def _repr_html_(self) -> str:
         from explorer.collection.curve_display import as_html  # noqa: PLC0415

@@ -13,7 +13,6 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import holoviews as hv
 import panel as pn
 
 from explorer.dashboard.app import desks, make_app, preload
@@ -152,7 +151,6 @@ def make_server(
             "" if role == "viewer" else " and label",
         )
     preload()
-    hv.extension("bokeh", logo=False)
     pn.config.raw_css = [PAGE_CSS]
     pn.config.exception_handler = report
     home = "./" if len(opened) > 1 else ""
