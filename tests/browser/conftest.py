@@ -156,11 +156,12 @@ def collection(pair: tuple[str, Path]) -> Path:
     return pair[1]
 
 
-@pytest.fixture
-def jupyterlab(tmp_path: Path) -> Iterator[str]:
-    """Address of a JupyterLab on the test's folder."""
+@pytest.fixture(scope="module")
+def jupyterlab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """Address of a JupyterLab, and its folder."""
     if importlib.util.find_spec("jupyterlab") is None:
         pytest.skip("JupyterLab is not installed")
+    folder = tmp_path_factory.mktemp("jupyterlab")
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = free.getsockname()[1]
@@ -168,17 +169,17 @@ def jupyterlab(tmp_path: Path) -> Iterator[str]:
         [
             sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root",
             f"--ServerApp.port={port}", "--ServerApp.port_retries=0", "--IdentityProvider.token=",
-            f"--ServerApp.root_dir={tmp_path}", "--LabApp.news_url=None",
+            f"--ServerApp.root_dir={folder}", "--LabApp.news_url=None",
             "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
         ],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        env={**os.environ, "JUPYTER_CONFIG_DIR": str(tmp_path / ".jupyter")},
+        env={**os.environ, "JUPYTER_CONFIG_DIR": str(folder / ".jupyter")},
     )  # fmt: skip
     address = f"http://localhost:{port}"
     try:
         _wait_for(f"{address}/api")
-        yield address
+        yield address, folder
     finally:
         process.terminate()
         process.wait(20)

@@ -13,15 +13,20 @@ import os
 import sys
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from typing import Any, Literal
 
 import panel as pn
 from bokeh.document import Document
+from bokeh.models import UIElement
+from panel.io.notebook import patch_inline_stylesheets
 
 Frontend = Literal["default", "vscode", "colab"]
 """Panel's names for how messages go between page and kernel."""
+
+WIDGETS = ("vscode", "ipywidgets")
+"""Of them, those that carry messages as an ipywidget's."""
 
 NEEDS_WIDGETS = (
     "In {where} a view needs the package jupyter_bokeh to hear you: pip install jupyter_bokeh, and "
@@ -124,8 +129,28 @@ class Root(pn.Column):
         made.observe(shown, "_view_count")
         return made
 
+    @contextlib.contextmanager
+    def at_once(self) -> Iterator[None]:
+        """What is changed within goes out at the end, as `_preprocess` left it."""
+        documents = [model.document for model, _ in self._models.values() if model.document]
+        for document in documents:
+            document.hold()
+        try:
+            yield
+        finally:
+            for document in documents:
+                document.unhold()
+
+    def _preprocess(self, root: Any, changed: Any = None, old_models: Any = None) -> None:
+        """Have a widget, too, carry its stylesheets itself: Panel does so for JupyterLab alone."""
+        super()._preprocess(root, changed, old_models)
+        drawn = (self if changed is None else changed)._models.get(root.ref["id"])
+        if drawn is not None and pn.config.inline and pn.config.comms in WIDGETS:
+            for model in drawn[0].select({"type": UIElement}):
+                patch_inline_stylesheets(model)
+
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
-        if pn.config.comms not in ("vscode", "ipywidgets"):
+        if pn.config.comms not in WIDGETS:
             return super()._repr_mimebundle_(include, exclude)
         return self._soon()._repr_mimebundle_(include=include, exclude=exclude), {}
 

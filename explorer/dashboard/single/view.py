@@ -20,7 +20,7 @@ import param
 
 from explorer.collection.results import SoundTable
 from explorer.dashboard.frame.desk import Desk
-from explorer.dashboard.frame.frontend import Root, running_cell
+from explorer.dashboard.frame.frontend import WIDGETS, Root, running_cell
 from explorer.dashboard.frame.palette import theme_css
 from explorer.dashboard.frame.piece import Piece, asset
 from explorer.dashboard.single.session import Session
@@ -147,14 +147,21 @@ class View(Root):
     def _fill(self) -> None:
         if self._filled:  # the page was reloaded
             shown = self.objects
-            self.param.update(objects=[self._cell], height=None)
-            self.param.update(objects=shown, height=self._tall)
+            self._lay([self._cell], None)
+            self._lay(shown, self._tall)
             return
         self._filled = True
         before = {id(watcher) for watcher in _watchers(self.state)}
         shown = self._make(self._session)
         self._watching = [w for w in _watchers(self.state) if id(w) not in before]
-        self.param.update(objects=[shown, self._cell], height=self._tall)
+        self._lay([shown, self._cell], self._tall)
+
+    def _lay(self, objects: list[Any], height: int | None) -> None:
+        if pn.config.comms in WIDGETS:
+            with self.at_once():
+                self.param.update(objects=objects, height=height)
+        else:
+            self.param.update(objects=objects, height=height)
 
     def _retheme(self, *_: Any) -> None:
         if self._filled:
