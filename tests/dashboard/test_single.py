@@ -146,8 +146,10 @@ def test_a_cell_is_a_picture_until_page_and_kernel_have_met(reef):
         assert "data:image/png;base64," in data["text/html"]
         assert len(data["text/html"]) < 100_000  # it is kept in the notebook's file
         send(view._cell, "hello")
+        send(view._cell, "theme", dark=True)  # the notebook is
         send(view._cell, "alone")
         assert piece(view, MapPiece).ready
+        assert "dark" in view.css_classes
         assert view._cell.awake
 
     pn.extension()

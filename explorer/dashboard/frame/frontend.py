@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 import panel as pn
 from bokeh.document import Document
-from bokeh.models import UIElement
+from bokeh.models.ui import UIElement
 from panel.io.notebook import patch_inline_stylesheets
 
 Frontend = Literal["default", "vscode", "colab"]

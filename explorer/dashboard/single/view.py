@@ -157,15 +157,19 @@ class View(Root):
         self._lay([shown, self._cell], self._tall)
 
     def _lay(self, objects: list[Any], height: int | None) -> None:
+        now = {"objects": objects, "height": height, "css_classes": self._classes()}
         if pn.config.comms in WIDGETS:
             with self.at_once():
-                self.param.update(objects=objects, height=height)
+                self.param.update(**now)
         else:
-            self.param.update(objects=objects, height=height)
+            self.param.update(**now)
+
+    def _classes(self) -> list[str]:
+        return ["explorer-app", self.state.theme]
 
     def _retheme(self, *_: Any) -> None:
         if self._filled:
-            self.css_classes = ["explorer-app", self.state.theme]
+            self.css_classes = self._classes()
 
     def _cleanup(self, root: Any = None) -> None:
         """The cell was run again, or is gone: what stood there need not be kept up to date."""
