@@ -73,8 +73,9 @@ def _one(curve: Curve) -> str:
 def _at_every(curve: Curve, part: int) -> list[dict[Any, Any]]:
     """Rows of the table at round thresholds; what is not known is None."""
     parts = curve.table["threshold"] * part
-    # Scores may be as near to a round threshold as to be none but it.
-    table = curve.table[np.isclose(parts, parts.round()) & ~parts.round(6).duplicated()]
+    table = curve.table[np.isclose(parts, parts.round())]
+    # Scores may lie so near to a round threshold that they pass for it.
+    table = table[~parts[table.index].round().duplicated()]
     return table.astype(object).where(table.notna(), None).to_dict(orient="records")
 
 
