@@ -142,7 +142,10 @@ def _fill(
     desk = Desk(state)
     state.background, state.later = desk.run, desk.later
     if pn.state.curdoc is not None:
-        desks[pn.state.curdoc] = desk
+        document = pn.state.curdoc
+        desks[document] = desk
+        # The desk knows its document, so that neither would ever be let go.
+        desk.at_end(lambda: desks.pop(document, None))
     follow(state, desk)
     join(state, desk)
     root.state = state  # for whoever holds the app in a notebook
