@@ -91,6 +91,7 @@ def test_what_is_brushed_is_what_is_seen_and_heard(page, served, grunts, tmp_pat
 
 def test_days_and_hours_can_be_read_and_cut_by_keyboard(page, served, grunts):
     page.goto(f"{served}?screen=activity&class=grunt")
+    page.get_by_text("at or above").first.wait_for()  # until then it is of recorded time
     lagoon = map_of(page, "LAGOON")
     lagoon.focus()
     page.keyboard.press("ArrowRight")
