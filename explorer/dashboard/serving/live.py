@@ -123,37 +123,39 @@ class Watcher:
                 member.desk.soon(partial(state.param.update, here=list(names)))
 
     def _watch(self) -> None:
-        pause_s = EVERY_S
+        round_s, turn = EVERY_S, 0
         while True:
-            time.sleep(pause_s)
+            # One after the other: told all at once, they would stop everybody's clicks for a while.
+            time.sleep(round_s / max(1, len(self.members)))
             members = self.members
-            states = [state for member in members if (state := member.state()) is not None]
             with self._guard:
                 if not self._members:
                     self._thread = None
                     return
+            turn = (turn + 1) % max(1, len(members))
             try:
-                if states:
-                    self._look(states[0].collection, members)
-                whole_s = sum(state.caught_up_s for state in states)
-                pause_s = min(LONGEST_S, max(EVERY_S, whole_s / SHARE))
+                state = members[turn].state() if members else None
+                if state is not None:
+                    self._look(state.collection, members, members[turn])
+                whole_s = sum(map(_cost_s, members))
+                round_s = min(LONGEST_S, max(EVERY_S, whole_s / SHARE))
             except Exception:
                 log.exception("looking for labels of others")
-                pause_s = BREATH_S
-            del states  # a session that has ended is not held on to
+                time.sleep(BREATH_S)
+            del state, members  # a session that has ended is not held on to
 
-    def _look(self, collection: Collection, members: list[Member]) -> None:
+    def _look(self, collection: Collection, members: list[Member], member: Member) -> None:
+        """Hear what is new for all, and tell one."""
         latest = collection.latest_event()
         if latest > self._latest:
             events = collection.label_events(since=self._latest)
             heard = events[["who", "judgement"]].to_dict(orient="records")
             self._latest = latest
-            for member in members:
-                member.hear(heard)
-        for member in members:
-            state = member.state()
-            if state is not None and (member.fresh or state.learned.upto < latest):
-                member.desk.soon(member.look, latest)
+            for each in members:
+                each.hear(heard)
+        state = member.state()
+        if state is not None and (member.fresh or state.learned.upto < latest):
+            member.desk.soon(member.look, latest)
 
 
 def watcher(collection: Collection) -> Watcher:
@@ -197,6 +199,12 @@ def _names(counts: Mapping[str, int]) -> str:
     if len(names) > 2:
         return f"{names[0]} and {len(names) - 1} others"
     return " and ".join(names)
+
+
+def _cost_s(member: Member) -> float:
+    """What it took, the last time, to tell a session."""
+    state = member.state()
+    return 0.0 if state is None else state.caught_up_s
 
 
 def _same_page(one: Desk, other: Desk) -> bool:

@@ -8,6 +8,7 @@ in without a name and its password, labels carry that name, and each may do what
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -20,6 +21,7 @@ from explorer.dashboard.frame.connection import quiet
 from explorer.dashboard.frame.piece import asset
 from explorer.dashboard.serving.alive import Alive, NotHere
 from explorer.dashboard.serving.entry import Entry, OAuth, entry
+from explorer.dashboard.serving.memory import give_back
 from explorer.dashboard.serving.origins import ALL, allow, is_local, names
 from explorer.dashboard.serving.pages import TITLE, index, message
 from explorer.errors import ExplorerError, ParameterError
@@ -34,6 +36,8 @@ TAKEN = ("login", "logout", "alive", "static", "ws", "workshop")
 
 DASHBOARD = "/dashboard"
 """Where the dashboard is while a workshop has the first page."""
+
+SWITCH_S = 0.001
 
 PAGE_CSS = "html, body { height: 100%; margin: 0; padding: 0; overflow: hidden; }"
 
@@ -92,6 +96,9 @@ def serve(
     ParameterError
         If there is no collection, or a file of accounts or roles is not one.
     """
+    give_back()
+    # Threads that compute release the interpreter in many small steps; a click waits less for them.
+    sys.setswitchinterval(SWITCH_S)
     server = make_server(
         collections,
         port=port,

@@ -18,7 +18,7 @@ from explorer.dashboard.state.learning import Learned
 if TYPE_CHECKING:
     from explorer.collection.collection import Collection
 
-RESTS = 2.0
+RESTS = 9.0
 """Times as long as a measurement took, before the next begins."""
 
 Tell = Callable[[Learned, Any], None]
