@@ -23,12 +23,16 @@ from explorer.errors import ParameterError
 
 Judgement = Literal["positive", "negative", "unsure"]
 JUDGEMENTS: tuple[str, ...] = get_args(Judgement)
+VOTES = {"positive": 1, "negative": -1, "unsure": 0}
 
 OVERLAP = 256
 """Events that are read again, as they may have been written at the same time as the last known."""
 
-_read_before: WeakKeyDictionary[sa.Engine, pd.DataFrame] = WeakKeyDictionary()
+_logs: WeakKeyDictionary[sa.Engine, Log] = WeakKeyDictionary()
 _lock = threading.Lock()
+
+KEY = ["who", "recording_id", "start_s", "end_s", "class"]
+"""Of the labels of one person for one range and class the latest counts."""
 
 COLUMNS = ["recording", "start_s", "end_s", "class", "judgement", "who", "when", "source", "event"]
 
@@ -118,22 +122,69 @@ def latest(engine: sa.Engine) -> int:
         return int(connection.scalar(sa.select(sa.func.max(schema.label_events.c.id))) or 0)
 
 
-def log(engine: sa.Engine, since: int = 0) -> pd.DataFrame:
-    """Every event after ``since``, in order: COLUMNS and recording_id and undoes, by its id.
+class Log:
+    """The events of a catalogue as far as they were read, oldest first.
 
-    Events are never changed, so those that were read before are not read again.
+    Events are never changed, so those that were read before are not read again. What decides which
+    labels count is kept as plain lists: with a table it would take most of the time of a click.
     """
-    with _lock:
-        known = _read_before.get(engine)
+
+    def __init__(self) -> None:
+        self.frame = pd.DataFrame()
+        self._ids: list[int] = []
+        self._undoes: list[int] = []
+        self._keys: list[tuple[Any, ...]] = []
+
+    def read_on(self, engine: sa.Engine) -> None:
+        """Read what is new."""
         # On a server, one of two events written at once may be seen before the other: read again
         # a little of what is known.
-        first = 0 if known is None or known.empty else int(known.index[-1]) - OVERLAP
-        new = _read(engine, first)
-        if known is not None:
-            new = new[~new.index.isin(known.index)]
-            new = pd.concat([known, new]).sort_index() if len(new) else known
-        _read_before[engine] = new
-    return new[new.index > since] if since else new.copy()
+        new = _read(engine, self._ids[-1] - OVERLAP if self._ids else 0)
+        if self._ids:
+            known = set(self._ids[-2 * OVERLAP :])
+            new = new[[event not in known for event in new.index.tolist()]]
+            if new.empty:
+                return
+            new = pd.concat([self.frame, new])
+            if not new.index.is_monotonic_increasing:
+                new = new.sort_index()
+                self._ids, self._undoes, self._keys = [], [], []
+        self.frame = new
+        rest = new.iloc[len(self._ids) :]
+        self._ids += rest.index.tolist()
+        self._undoes += [int(event) for event in rest["undoes"].fillna(0)]
+        columns = [rest[name].tolist() for name in KEY]
+        self._keys += list(zip(*columns, strict=True))
+
+    def standing(self) -> list[int]:
+        """Positions of the events that are labels which count now, in order."""
+        # An event counts unless an event that counts undoes it; undoing events are always later, so
+        # one pass from the end settles all.
+        undone: set[int] = set()
+        seen: set[tuple[Any, ...]] = set()
+        found = []
+        for at in range(len(self._ids) - 1, -1, -1):
+            if self._ids[at] in undone:
+                continue
+            if target := self._undoes[at]:
+                undone.add(target)
+            elif self._keys[at] not in seen:
+                seen.add(self._keys[at])
+                found.append(at)
+        return found[::-1]
+
+
+def log(engine: sa.Engine, since: int = 0) -> pd.DataFrame:
+    """Every event after ``since``, in order: COLUMNS and recording_id and undoes, by its id."""
+    with _lock:
+        frame = _log(engine).frame
+    return frame[frame.index > since] if since else frame.copy()
+
+
+def _log(engine: sa.Engine) -> Log:
+    known = _logs.setdefault(engine, Log())
+    known.read_on(engine)
+    return known
 
 
 def _read(engine: sa.Engine, since: int) -> pd.DataFrame:
@@ -159,22 +210,13 @@ def current(engine: sa.Engine, *, who: str | None = None) -> pd.DataFrame:
 
     Columns: ``COLUMNS`` and recording_id. ``who`` keeps one person's.
     """
-    events = log(engine)
-    # An event counts unless an event that counts undoes it; undoing events are always later, so
-    # one pass from the end settles all.
-    undone: set[int] = set()
-    undoing = events.loc[events["judgement"] == "undo", "undoes"].iloc[::-1]
-    for event, target in undoing.items():
-        if event not in undone:
-            undone.add(int(target))
-    counts = events[(events["judgement"] != "undo") & ~events.index.isin(undone)]
+    with _lock:
+        known = _log(engine)
+        latest = known.frame.iloc[known.standing()]
     if who is not None:
-        counts = counts[counts["who"] == who]
-    latest = counts.drop_duplicates(
-        ["who", "recording_id", "start_s", "end_s", "class"], keep="last"
-    )
-    latest = latest.astype({"recording_id": "int64", "start_s": "float64", "end_s": "float64"})
-    return latest.drop(columns="undoes")
+        latest = latest[latest["who"] == who]
+    latest = latest.drop(columns="undoes")
+    return latest.astype({"recording_id": "int64", "start_s": "float64", "end_s": "float64"})
 
 
 def rows_of_labels(labels: pd.DataFrame, index: WindowIndex) -> pd.DataFrame:
@@ -200,7 +242,7 @@ def agreed(label_rows: pd.DataFrame) -> pd.DataFrame:
 
     Columns: row, class, judgement.
     """
-    votes = label_rows["judgement"].map({"positive": 1, "negative": -1, "unsure": 0}).astype(int)
+    votes = label_rows["judgement"].map(VOTES).astype(int)
     total = (
         label_rows.assign(votes=votes)
         .groupby(["class", "row"], sort=True, as_index=False)["votes"]
@@ -216,12 +258,16 @@ def examples_of(
     label_rows: pd.DataFrame,
 ) -> tuple[dict[str, NDArray[np.int64]], dict[str, NDArray[np.int64]]]:
     """What a classifier learns from: agreed positive and agreed negative windows of each class."""
-    settled = agreed(label_rows)
+    # As `agreed` counts, in plain steps: this is done at every click.
+    votes: dict[tuple[str, int], int] = {}
+    said = (label_rows[name].tolist() for name in ("class", "row", "judgement"))
+    for class_, row, judgement in zip(*said, strict=True):
+        votes[class_, row] = votes.get((class_, row), 0) + VOTES[judgement]
+    sides: tuple[dict[str, list[int]], dict[str, list[int]]] = ({}, {})
+    for (class_, row), total in sorted(votes.items()):
+        if total:
+            sides[total < 0].setdefault(str(class_), []).append(row)
     positives, negatives = (
-        {
-            str(class_): rows["row"].to_numpy(dtype=np.int64)
-            for class_, rows in settled[settled["judgement"] == judgement].groupby("class")
-        }
-        for judgement in ("positive", "negative")
+        {class_: np.array(rows, dtype=np.int64) for class_, rows in side.items()} for side in sides
     )
     return positives, negatives

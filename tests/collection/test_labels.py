@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from small_recordings import Listener
 
@@ -150,3 +151,33 @@ def test_what_was_read_of_the_log_is_not_read_again_and_nothing_is_missed(
     events = reef.label_events()
     events["who"] = "nobody"  # a copy
     assert set(reef.labels()["who"]) == {"ana", "ben"}
+
+
+def test_what_counts_is_what_the_whole_log_says(reef: Collection) -> None:
+    """Many events in any order, undone and done again, against the plain reading of the rule."""
+    rng = np.random.default_rng(0)
+    judgements = ["positive", "negative", "unsure"]
+    for _ in range(120):
+        events = reef.label_events()
+        who = str(rng.choice(["ana", "ben"]))
+        if len(events) and rng.random() < 0.4:
+            reef.undo([int(rng.choice(events.index))], who=who)
+        else:
+            reef.label([int(rng.integers(6))], "hum", str(rng.choice(judgements)), who=who)
+        reef.labels()  # read piece by piece
+    events = Collection(reef.path).label_events()
+    undone: set[int] = set()
+    for event in events[events["judgement"] == "undo"].iloc[::-1].itertuples():
+        if event.Index not in undone:
+            undone.add(int(event.undoes))
+    kept = events[(events["judgement"] != "undo") & ~events.index.isin(undone)]
+    kept = kept.drop_duplicates(["who", "recording_id", "start_s", "end_s", "class"], keep="last")
+    assert reef.labels()["event"].tolist() == kept.index.tolist()
+    positives, negatives = label_log.examples_of(reef.label_rows())
+    settled = label_log.agreed(reef.label_rows()).set_index("row")["judgement"]
+    assert (
+        positives.get("hum", np.zeros(0)).tolist() == settled.index[settled == "positive"].tolist()
+    )
+    assert (
+        negatives.get("hum", np.zeros(0)).tolist() == settled.index[settled == "negative"].tolist()
+    )
