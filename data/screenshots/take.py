@@ -181,7 +181,7 @@ def film(page: Page, url: str, reef: Collection) -> None:
     tour.shot(2200)
     page.keyboard.press("Escape")
     page.locator(".colours button").first.click()
-    page.get_by_role("menuitem", name="cluster").click()
+    page.get_by_role("menuitemradio", name="cluster").click()
     page.locator(".place-name", has_text="Hz").first.wait_for(state="attached", timeout=90_000)
     page.wait_for_timeout(1500)
     tour.shot(2200)

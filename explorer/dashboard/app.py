@@ -17,6 +17,7 @@ import param
 
 from explorer.dashboard.explore.closer import CloserLook
 from explorer.dashboard.frame import address
+from explorer.dashboard.frame.address import Address
 from explorer.dashboard.frame.connection import Connection, alive_at
 from explorer.dashboard.frame.desk import Desk
 from explorer.dashboard.frame.filterbar import FilterBar
@@ -182,11 +183,11 @@ def _fill(
     show()
     if desk.served:
         top.append(Connection(state, desk, alive=alive_at(), margin=0))
+        top.append(Address(state, desk, anew=not view, margin=0))
     root.objects = [*top, body]
     state.param.watch(show, ["screen"])
     state.param.watch(retheme, ["theme"])
     state.param.watch(lambda event: again(event.new, {}), ["open_run"])
-    address.keep(state, desk, anew=not view)
     if known is not None:
         Watch(state, desk)
         state.refresh(**address.view_of(view))

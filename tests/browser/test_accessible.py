@@ -95,7 +95,7 @@ def test_places_become_tabs_where_there_is_little_room(page, labelled, width, he
     assert box["x"] + box["width"] <= width
     assert box["y"] + box["height"] <= height
     page.get_by_label("Screen: Explore").click()
-    assert page.get_by_role("menuitem", name="Activity").is_visible()
+    assert page.get_by_role("menuitemradio", name="Activity").is_visible()
     page.keyboard.press("Escape")
     wide = page.evaluate("() => document.documentElement.scrollWidth")
     assert wide <= width  # nothing has to be scrolled sideways

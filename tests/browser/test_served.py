@@ -94,13 +94,67 @@ def test_from_the_map_to_a_downloaded_table(page, served, rain, lasso, tmp_path)
     assert sorted(table["judgement"].unique()) == ["negative", "positive"]
     assert table["started_at"].str.endswith("+10:00").all()
 
-    # Undo, twice, and nothing is left.
+    # Undo, twice, and no label is left; the selection is back, and goes with a third.
     page.locator("button", has_text="Undo").click()
     labelled.filter(has_text=str(selected)).wait_for()
     page.keyboard.press("z")
     page.locator(".item").wait_for(state="detached")
-    assert page.locator("button", has_text="Undo").is_disabled()
     assert coloured(page) == 0
+    page.get_by_text(f"{selected} selected", exact=True).wait_for()
+    page.keyboard.press("z")
+    page.locator("button:disabled", has_text="Undo").wait_for()
+    assert not page.get_by_text(f"{selected} selected", exact=True).is_visible()
+
+
+def test_back_goes_back_through_the_places_one_went_to(page, served):
+    def at(*parts):
+        holds = "parts => parts.every(part => decodeURIComponent(location.search).includes(part))"
+        page.wait_for_function(holds, arg=list(parts))
+
+    def open_screen(name):
+        page.locator(f".screen[data-screen={name}]").click()
+        page.locator(f".screen[data-screen={name}][aria-current=page]").wait_for()
+
+    page.goto(f"{served}?colour=hour")
+    page.locator("article.sound").first.click()
+    make_class(page, "thrum")
+    at("class=thrum")
+    row = page.locator("article.sound.focus").get_attribute("data-row")
+    page.keyboard.press("Enter")
+    closer = page.get_by_role("dialog", name="Closer look")
+    closer.wait_for()
+    at("sound=")
+    page.go_back()
+    closer.wait_for(state="hidden")
+    assert "sound=" not in page.url
+    page.go_forward()
+    closer.wait_for()
+    page.go_back()
+    closer.wait_for(state="hidden")
+    assert page.locator("article.sound.focus").get_attribute("data-row") == row
+
+    # What only changes how a place looks makes no step of its own.
+    open_screen("activity")
+    page.get_by_role("button", name="Count: ").click()
+    page.get_by_role("menuitemradio", name="detections").click()
+    at("screen=activity", "rhythm=detections")
+    open_screen("check")
+    page.locator(".door[data-door=carry]").click()
+    at("door=carry")
+    page.go_back()
+    page.locator(".door[data-door=carry][aria-expanded=false]").wait_for()
+    page.go_back()
+    page.locator(".screen[data-screen=activity][aria-current=page]").wait_for()
+    at("rhythm=detections")
+    page.go_back()
+    page.locator(".screen[data-screen=explore][aria-current=page]").wait_for()
+    assert "colour=hour" in page.url
+
+    # A link opens all of it anew.
+    page.goto(f"{served}?screen=check&door=carry&class=thrum")
+    page.locator(".door[data-door=carry][aria-expanded=true]").wait_for()
+    page.goto(f"{served}?screen=activity&rhythm=detections,week&class=thrum")
+    page.get_by_role("button", name="Count: detections").wait_for()
 
 
 def test_everything_can_be_done_from_the_keyboard(page, served):

@@ -237,7 +237,7 @@ def test_a_second_eve_is_eve_2_and_nobody_else_is_the_teacher(room, person):
     teacher = person("teacher", 1280, 800)
     teacher.goto(f"{url}teacher")
     teacher.locator("button.exercise").click()
-    teacher.get_by_role("menuitem", name=f"{exercise.name} 6 clips").click()
+    teacher.get_by_role("menuitemradio", name=f"{exercise.name} 6 clips").click()
     teacher.get_by_text("6 clips, everybody the same ones").wait_for()
     first, second = person("first", 400, 700), person("second", 400, 700)
     join(first, url, "eve")

@@ -9,13 +9,17 @@ from datetime import date
 import numpy as np
 import pandas as pd
 import pytest
+from small_recordings import Listener, write_recordings
 
+import explorer
 from explorer.dashboard.activity import figures
 from explorer.dashboard.activity.heard import Heard
 from explorer.dashboard.activity.heat import HeatMap
 from explorer.dashboard.activity.season import Season
 from explorer.dashboard.activity.sitemap import SiteMap
+from explorer.dashboard.frame import address
 from explorer.dashboard.frame.desk import Desk
+from explorer.dashboard.state.rhythm import Rhythm
 from explorer.dashboard.state.state import State
 
 
@@ -198,6 +202,52 @@ def test_sites_are_chosen_on_their_map_and_can_be_placed(state, heard):
     assert state.filter.sites == ()
     send(sites, "place", site="Marsh-03", position="north of the creek")
     assert "is no position" in state.notice.text
+
+
+def test_where_a_site_is_said_to_be_can_be_undone(state, heard):
+    sites = SiteMap(state, Desk(state), heard)
+    at = {"site": "Marsh-03", "position": "-27.4698, 153.0251"}
+    send(sites, "place", **at)
+    send(sites, "place", **at | {"position": "-27.5, 153.1"})
+    assert state.steps[-1].said == "placed Marsh-03"
+    for latitude in (-27.5, -27.4698, None):
+        assert [site["latitude"] for site in sites.sites] == [None, latitude, None]
+        if latitude is not None:
+            state.undo()
+
+
+def test_a_table_of_sites_can_be_undone_as_one(tmp_path):
+    reef = explorer.open(tmp_path / "reef", write_recordings(tmp_path / "audio", count=2))
+    reef.embed(Listener(), progress=False)
+    state = State(reef, user="ada")
+    state.screen = "activity"
+    sites = SiteMap(state, Desk(state), Heard(state, Desk(state)))
+    send(sites, "place", site="EAST", position="1, 2")
+    table = b"site,latitude,longitude\nWEST,-1,2\nEAST,-3,4\n"
+    send(sites, "table", name="sites.csv", data=base64.b64encode(table).decode())
+    assert [site["latitude"] for site in sites.sites] == [-3, -1]
+    assert state.steps[-1].said == "placed 2 sites"
+    state.undo()
+    assert [site["latitude"] for site in sites.sites] == [1, None]
+
+
+def test_a_link_reopens_the_rhythm(state, fake):
+    heat = HeatMap(state, Desk(state), Heard(state, Desk(state)))
+    season = Season(state, Desk(state), heat.heard)
+    send(heat, "unit", unit="detections")
+    send(heat, "each", each=True)
+    send(season, "period", period="week")
+    told = address.query(state)
+    assert told["rhythm"] == "detections,week,each"
+    other = State(state.collection, user="ben")
+    address.restore(other, told)
+    other.refresh(**address.view_of(told))
+    heat = HeatMap(other, Desk(other), Heard(other, Desk(other)))
+    season = Season(other, Desk(other), heat.heard)
+    assert (heat.unit, heat.each, season.period) == ("detections", True, "week")
+    assert len(season.frame["panels"]) == 3
+    address.restore(other, {"rhythm": "calls,<b>"})
+    assert other.rhythm == Rhythm()
 
 
 def test_sunrise_is_drawn_where_the_sites_are_known(state, heard, heat):

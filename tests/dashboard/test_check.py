@@ -12,7 +12,7 @@ from tone_recordings import make_tones, windows_of
 from explorer.collection.collection import Collection
 from explorer.dashboard.check.chart import Chart
 from explorer.dashboard.check.counting import Counting
-from explorer.dashboard.check.doors import Doors, Way
+from explorer.dashboard.check.doors import Doors
 from explorer.dashboard.check.doubts import Doubts
 from explorer.dashboard.check.standing import Standing
 from explorer.dashboard.explore.classes import ClassesPanel
@@ -51,16 +51,11 @@ def state(tones):
 
 
 @pytest.fixture
-def way():
-    return Way()
-
-
-@pytest.fixture
-def counting(state, way):
-    made = Counting(state, Desk(state), Pictures(state.collection, state.run), way)
+def counting(state):
+    made = Counting(state, Desk(state), Pictures(state.collection, state.run))
     made.sent = []
     made._send_msg = made.sent.append
-    way.door = "count"
+    state.door = "count"
     return made
 
 
@@ -281,15 +276,15 @@ def test_undo_takes_an_answer_back(state, counting):
 # --- doors, and the filter -------------------------------------------------------------------
 
 
-def test_what_teaches_most_is_shown_on_the_screen_for_listening(state, way):
-    doors = Doors(state, Desk(state), way)
+def test_what_teaches_most_is_shown_on_the_screen_for_listening(state):
+    doors = Doors(state, Desk(state))
     assert doors.scored
     send(doors, "door", door="teach")
     assert (state.screen, state.place) == ("explore", "borderline")
     send(doors, "door", door="carry")
-    assert way.door == "carry"
+    assert state.door == "carry"
     send(doors, "door", door="carry")
-    assert way.door == ""
+    assert state.door == ""
 
 
 def test_counts_and_the_histogram_obey_the_filter(state):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from explorer.dashboard.frame import address
+from explorer.dashboard.frame.desk import Desk
 from explorer.dashboard.frame.filterbar import plain, read_values
 from explorer.dashboard.state.filtering import EVERYTHING, Filter
 from explorer.dashboard.state.state import State
@@ -102,6 +103,28 @@ def test_a_link_holds_the_filter_and_the_view(state):
     assert other.active == "grunt"
 
 
+def test_back_goes_back_and_the_filter_it_costs_can_be_undone(state):
+    state.select(range(0, 60, 7))
+    state.new_class_from_selection("grunt")
+    page = address.Address(state, Desk(state))
+    assert page.now["query"] is None
+    state.narrow(from_h=4)
+    before = page.now
+    state.colour_by = "hour"
+    assert page.now["at"] == before["at"]
+    assert page.now != before
+    state.narrow(from_h=0, sites=("Creek-01",))
+    state.param.update(screen="check", door="count", closer=3)
+    assert page.now["at"] != before["at"]
+    page._handle_msg({"action": "go", "query": f"?{before['query']}"})
+    assert (state.screen, state.door, state.closer) == ("explore", "", None)
+    assert state.filter == Filter(from_h=4)
+    assert state.colour_by == "class"
+    assert page.now == before
+    state.undo()
+    assert state.filter == Filter(sites=("Creek-01",))
+
+
 @pytest.mark.parametrize(
     "hostile",
     [
@@ -111,12 +134,16 @@ def test_a_link_holds_the_filter_and_the_view(state):
         {"labels": "<script>"},
         {"recording": "../../etc/passwd"},
         {"screen": "__init__", "colour": "x", "low": "nan"},
+        {"door": "back", "rhythm": "daily"},
     ],
 )
 def test_what_a_link_says_that_cannot_be_is_left_out(state, hostile):
     address.restore(state, hostile)
     assert state.filter == EVERYTHING
-    assert (state.screen, state.colour_by) == ("explore", "class")
+    assert (state.screen, state.colour_by, state.door) == ("explore", "class", "")
+    state.narrow(from_h=4)
+    address.go(state, hostile)
+    assert state.filter == EVERYTHING
 
 
 def test_a_filter_goes_to_the_browser_and_back():

@@ -11,7 +11,6 @@ from places import place
 
 from explorer.collection.card import Card
 from explorer.dashboard.check.carrying import Carrying
-from explorer.dashboard.check.doors import Way
 from explorer.dashboard.check.maps import two_maps
 from explorer.dashboard.explore.colouring import colouring, legend
 from explorer.dashboard.explore.score import ScorePanel
@@ -42,7 +41,7 @@ def state(lagoon):
 
 @pytest.fixture
 def preview(state):
-    made = Carrying(state, Desk(state), Way())
+    made = Carrying(state, Desk(state))
     made.sent = []
     made._send_msg = made.sent.append
     return made

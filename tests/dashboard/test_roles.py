@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from explorer.dashboard.check.carrying import Carrying
-from explorer.dashboard.check.doors import Way
 from explorer.dashboard.explore.classes import ClassesPanel
 from explorer.dashboard.frame.desk import Desk
 from explorer.dashboard.serving.accounts import ROLES as ACCOUNT_ROLES
@@ -64,7 +63,7 @@ def test_an_annotator_labels_but_does_not_save(labelled):
     state = State(labelled, user="ben", role="annotator")
     state.refresh()
     state.judge([7], "positive", "grunt")
-    carrying = Carrying(state, Desk(state), Way())
+    carrying = Carrying(state, Desk(state))
     with pytest.raises(ParameterError, match="saving a classifier is for owners"):
         carrying.do_keep("mine")
     with pytest.raises(ParameterError, match="saving is for owners"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from explorer.dashboard.state.records import clean_name
+from explorer.dashboard.state.records import MOST_STEPS, clean_name
 from explorer.dashboard.state.state import State
 from explorer.errors import ParameterError
 
@@ -51,8 +51,44 @@ def test_undo_takes_back_one_step_after_another(state):
     state.undo()
     assert state.classes == []
     assert state.active is None
+    assert np.array_equal(state.selection, of_one_kind(state))
+    assert state.place == "selection"
+    state.undo()
+    assert (len(state.selection), state.place) == (0, "sample")
     with pytest.raises(ParameterError, match="nothing to undo"):
         state.undo()
+
+
+def test_a_selection_that_was_lost_comes_back_with_undo(state):
+    state.select([3, 5, 8])
+    state.select([3, 5, 8])  # says nothing new
+    state.select([])
+    assert state.steps[-1].said == "let the selection go"
+    state.undo()
+    assert (state.selection.tolist(), state.place) == ([3, 5, 8], "selection")
+    state.undo()
+    assert len(state.selection) == 0
+    assert state.steps == []
+
+
+def test_what_is_undone_before_it_was_learnt_stays_undone(state):
+    waiting = []
+    state.background = lambda compute, apply, _doing: waiting.append((compute, apply))
+    state.select(of_one_kind(state))
+    state.new_class_from_selection("grunt")
+    state.undo()
+    for compute, apply in waiting:
+        apply(compute())
+    assert state.classes == []
+    assert np.array_equal(state.selection, of_one_kind(state))
+
+
+def test_the_oldest_steps_are_forgotten(state):
+    for turn in range(MOST_STEPS + 3):
+        state.select([turn % 7])
+    assert len(state.steps) == MOST_STEPS
+    state.undo()
+    assert state.selection.tolist() == [(MOST_STEPS + 1) % 7]
 
 
 def test_undoing_a_change_of_mind_brings_back_the_first_judgement(state):

@@ -16,18 +16,17 @@ from typing import Any
 import numpy as np
 import param
 
-from explorer.collection.activity import CLOCKS, PERIODS, Cells, Clock, Tally, cells
+from explorer.collection.activity import Cells, Clock, Tally, cells
 from explorer.collection.counts import begins
 from explorer.collection.daylight import Daylight
 from explorer.dashboard.frame.desk import Desk
 from explorer.dashboard.state.filtering import EVERYTHING, Filter
+from explorer.dashboard.state.rhythm import RHYTHMS
 from explorer.dashboard.state.state import State
 
 FEW_DAYS = 4
 """So few days are drawn as rows of bars."""
 
-UNITS = ["windows", "detections", "effort"]
-RHYTHMS = ["hour", *PERIODS]
 TURNED_FROM = -12
 """The first of the hours before and after sunrise."""
 
@@ -90,15 +89,13 @@ def tally(state: State, made: Cells, rows: Any, without: tuple[str, ...] = ()) -
 
 
 class Heard(param.Parameterized):
-    """The choices of the screen, and what follows from them; knows no widget.
+    """What follows from the state's `Rhythm`, its class and its filter; knows no widget.
 
     Nothing is counted while another screen is open.
     """
 
-    unit: Any = param.Selector(default="windows", objects=UNITS)
-    clock: Any = param.Selector(default="hour", objects=list(CLOCKS))
     each = param.Boolean(doc="A picture for each site.")
-    period: Any = param.Selector(default="month", objects=RHYTHMS)
+    period: Any = param.Selector(default="month", objects=list(RHYTHMS))
     looks: Any = param.ClassSelector(class_=Looks, default=None, allow_None=True)
 
     def __init__(self, state: State, desk: Desk) -> None:
@@ -106,36 +103,41 @@ class Heard(param.Parameterized):
         self.state, self._desk = state, desk
         self._asked = 0
         self._stale = True
-        self._period_chosen = self._each_chosen = False
-        watched = ["classes", "active", "learned", "filter", "screen"]
-        state.param.watch(self._look, watched)
-        self.param.watch(self._look, ["unit", "clock"])
+        state.param.watch(self._look, ["classes", "active", "learned", "filter", "screen"])
+        state.param.watch(self._choose, ["rhythm"])
         self._look()
 
     @property
     def each_season(self) -> bool:
         """Whether there is a season for each site: only where somebody wants to see that."""
-        return self.each and self._each_chosen
+        return bool(self.state.rhythm.each)
+
+    @property
+    def clock(self) -> Clock:
+        """By which clock hours are told."""
+        clock: Clock = self.state.rhythm.clock
+        return clock
 
     @property
     def low(self) -> int:
         """The first of the 24 hours."""
         return 0 if self.clock == "hour" else TURNED_FROM
 
-    def choose_period(self, period: str) -> None:
-        """Look at hours of the day, days, weeks or months."""
-        self._period_chosen = True
-        self.period = period
-
-    def choose_each(self, each: bool) -> None:
-        """Look at each site, or at all of them together."""
-        self._each_chosen = True
-        self.each = each
+    def choose(self, **values: Any) -> None:
+        """Look at it in another way: set values of the `Rhythm`."""
+        self.state.rhythm = self.state.rhythm.with_(**values)
 
     def look_again(self) -> None:
         """Count again, since something that the state does not know of has changed."""
         self._stale = True
         self._look()
+
+    def _choose(self, event: Any) -> None:
+        old, new = event.old, event.new
+        if (old.unit, old.clock) != (new.unit, new.clock):
+            self._look(event)
+        elif self.looks is not None:
+            self.param.update(**self._suited(self.looks.kept.cells))
 
     def _look(self, *events: Any) -> None:
         if any(event.name != "screen" for event in events):
@@ -144,13 +146,13 @@ class Heard(param.Parameterized):
             return
         self._stale = False
         self._asked += 1
-        number, unit, clock = self._asked, self.unit, self.clock
+        number, unit, clock = self._asked, self.state.rhythm.unit, self.clock
 
         def apply(found: Looks) -> None:
             if number != self._asked:
                 return
             # All at once, so that nothing is drawn twice.
-            self.param.update(looks=found, **self._defaults(found.kept.cells))
+            self.param.update(looks=found, **self._suited(found.kept.cells))
 
         # The first count of a million windows takes a moment; what follows is quick.
         self._desk.run(lambda: look(self.state, unit, clock), apply, "")
@@ -158,16 +160,16 @@ class Heard(param.Parameterized):
     def _seen(self) -> bool:
         return bool(self.state.screen == "activity")
 
-    def _defaults(self, made: Cells) -> dict[str, Any]:
-        """What suits a deployment of this length, until the person has chosen."""
-        ends = made.days
+    def _suited(self, made: Cells) -> dict[str, Any]:
+        """What the person chose, or else what suits a deployment of this length."""
+        ends, chosen = made.days, self.state.rhythm
         length = 0 if ends is None else ends[1] - ends[0] + 1
-        chosen: dict[str, Any] = {}
-        if not self._period_chosen:
-            chosen["period"] = _period_for(length)
-        if not self._each_chosen:  # a few days leave room for every site
-            chosen["each"] = 0 < length <= FEW_DAYS and len(made.sites) > 1
-        return chosen
+        # A few days leave room for every site.
+        each = 0 < length <= FEW_DAYS and len(made.sites) > 1
+        return {
+            "period": chosen.period or _period_for(length),
+            "each": each if chosen.each is None else chosen.each,
+        }
 
 
 def look(state: State, unit: str, clock: Clock) -> Looks:

@@ -11,9 +11,8 @@ from typing import Any, ClassVar
 
 import param
 
-from explorer.collection.activity import CLOCKS
 from explorer.dashboard.activity import figures
-from explorer.dashboard.activity.heard import UNITS, Heard
+from explorer.dashboard.activity.heard import Heard
 from explorer.dashboard.frame.desk import Desk
 from explorer.dashboard.frame.filterbar import plain, read_values
 from explorer.dashboard.frame.palette import class_shape
@@ -73,20 +72,20 @@ class HeatMap(Piece):
     def do_activate(self, name: str) -> None:
         """Look at another class."""
         self.state.activate(str(name))
-        if self.heard.unit == "effort" and self.state.scores is not None:
-            self.heard.unit = "windows"
+        if self.state.rhythm.unit == "effort" and self.state.scores is not None:
+            self.heard.choose(unit="windows")
 
     def do_unit(self, unit: str) -> None:
         """Count windows or detections, or look at the effort alone."""
-        self.heard.unit = _one_of(unit, UNITS)
+        self.heard.choose(unit=unit)
 
     def do_clock(self, clock: str) -> None:
         """Hours by the clock, or after sunrise or sunset."""
-        self.heard.clock = _one_of(clock, CLOCKS)
+        self.heard.choose(clock=clock)
 
     def do_each(self, each: bool) -> None:
         """A map for each site, or one for all."""
-        self.heard.choose_each(bool(each))
+        self.heard.choose(each=bool(each))
 
     def do_brush(
         self, since: str, until: str, hours: list[float] | None = None, site: str | None = None
@@ -183,12 +182,6 @@ def _note(frame: dict[str, Any]) -> str:
 
 def _times(kept: Filter) -> Filter:
     return Filter(since=kept.since, until=kept.until, from_h=kept.from_h, to_h=kept.to_h)
-
-
-def _one_of(value: str, known: Any) -> str:
-    if value not in known:
-        raise ParameterError(f"{value!r} is none of {', '.join(known)}")
-    return value
 
 
 def _file_name(name: str) -> str:

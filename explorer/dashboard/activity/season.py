@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import param
 
 from explorer.dashboard.activity import figures
-from explorer.dashboard.activity.heard import RHYTHMS, Heard
+from explorer.dashboard.activity.heard import Heard
 from explorer.dashboard.frame.desk import Desk
 from explorer.dashboard.frame.filterbar import plain
 from explorer.dashboard.frame.piece import Piece, asset
@@ -41,9 +41,7 @@ class Season(Piece):
 
     def do_period(self, period: str) -> None:
         """Hours of the day, days, weeks or months."""
-        if period not in RHYTHMS:
-            raise ParameterError(f"{period!r} is none of {', '.join(RHYTHMS)}")
-        self.heard.choose_period(period)
+        self.heard.choose(period=period)
 
     def do_look(self, begin: Any) -> None:
         """Look at one period (or hour) alone; at all again, when it is looked at already."""

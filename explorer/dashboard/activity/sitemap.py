@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import param
@@ -63,8 +64,9 @@ class SiteMap(Piece):
         """Say where a site is; an empty text forgets it."""
         self._must_own()
         place = read_position(position) if position.strip() else (None, None)
+        before = self._given()
         self.state.collection.place(str(site), *place)
-        self.heard.look_again()
+        self._placed([str(site)], before)
 
     def do_table(self, name: str, data: str) -> None:
         """Take in a table of sites from the browser."""
@@ -75,7 +77,26 @@ class SiteMap(Piece):
             content = base64.b64decode(data, validate=True)
         except (binascii.Error, ValueError) as error:
             raise ParameterError("the table did not arrive whole: choose it once more") from error
-        self.state.say(str(take_in(self.state.collection, content, str(name)[:80])))
+        before = self._given()
+        report = take_in(self.state.collection, content, str(name)[:80])
+        self.state.say(str(report))
+        self._placed(report.placed, before)
+
+    def _given(self) -> dict[str, tuple[float, float]]:
+        """Where people said that sites are."""
+        known = self.state.collection.sites
+        given = known[known["source"] == "given"]
+        at = zip(given["latitude"].astype(float), given["longitude"].astype(float), strict=True)
+        return dict(zip(given["site"], at, strict=True))
+
+    def _placed(self, sites: Sequence[str], before: Mapping[str, tuple[float, float]]) -> None:
+        def back() -> None:
+            for site in sites:
+                self.state.collection.place(site, *before.get(site, (None, None)))
+            self.heard.look_again()
+
+        where = sites[0] or "the site" if len(sites) == 1 else f"{len(sites)} sites"
+        self.state.remember(f"placed {where}", back)
         self.heard.look_again()
 
     def _must_own(self) -> None:

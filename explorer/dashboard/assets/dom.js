@@ -107,7 +107,8 @@ function menu(button, items, choose) {
   root.querySelectorAll('.menu').forEach(old => old.remove())
   const list = h('div', {class: 'menu', role: 'menu'}, items.map(item => item === null
     ? h('hr')
-    : h('button', {role: 'menuitem', class: item.chosen ? 'chosen' : null, disabled: item.disabled,
+    : h('button', {...(item.chosen === undefined ? {role: 'menuitem'} : {role: 'menuitemradio', 'aria-checked': String(item.chosen)}),
+      class: item.chosen ? 'chosen' : null, disabled: item.disabled,
       onclick: () => { close(); choose(item.value) }},
       h('span', {}, item.label), item.note && h('small', {}, item.note))))
   const away = event => {

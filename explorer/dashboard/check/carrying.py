@@ -10,7 +10,6 @@ from typing import Any, ClassVar
 
 import param
 
-from explorer.dashboard.check.doors import Way
 from explorer.dashboard.check.maps import two_maps
 from explorer.dashboard.frame.desk import Desk
 from explorer.dashboard.frame.jobs import ensure_map
@@ -45,13 +44,11 @@ class Carrying(Piece):
     share = param.Number(default=None, allow_None=True, doc="Of the adapting, 0 to 1.")
     theme = param.String(default="light")
 
-    def __init__(self, state: State, desk: Desk, way: Way, **params: Any) -> None:
+    def __init__(self, state: State, desk: Desk, **params: Any) -> None:
         super().__init__(state, desk, theme=state.theme, **params)
-        self._way = way
         self._visit: Visit | None = None
         self._saved: tuple[Learned, str] | None = None
-        way.param.watch(self._update, ["door"])
-        state.param.watch(self._update, ["learned", "classes", "active"])
+        state.param.watch(self._update, ["door", "learned", "classes", "active"])
         state.param.watch(self._retheme, ["theme"])
         state.param.watch(self._send_maps, ["xy"])
         self._update()
@@ -213,7 +210,7 @@ class Carrying(Piece):
                 "saved": self._saved_name(),
             }
         self.param.update(names=saved(state.collection), made=made, shown=_in_words(self._visit))
-        self.visible = self._way.door == "carry"
+        self.visible = self.state.door == "carry"
 
 
 def _in_words(shown: Visit | None) -> dict[str, Any] | None:

@@ -9,7 +9,6 @@ import numpy as np
 import param
 
 from explorer.collection.study_report import percent
-from explorer.dashboard.check.doors import Way
 from explorer.dashboard.explore.cards import card, row_of
 from explorer.dashboard.explore.listens import JUDGEMENTS, Listens
 from explorer.dashboard.frame.desk import Desk
@@ -52,16 +51,12 @@ class Counting(Listens):
     offers = param.List(doc="Thresholds for wanted precisions.")
     study = param.String(doc="Name of the study.")
 
-    def __init__(
-        self, state: State, desk: Desk, pictures: Pictures, way: Way, **params: Any
-    ) -> None:
+    def __init__(self, state: State, desk: Desk, pictures: Pictures, **params: Any) -> None:
         super().__init__(state, desk, pictures, **params)
-        self._way = way
         self._planned: tuple[int, Any, Any] | None = None
         self._told: Asked | None = None
         self._narrows = False  # answers go on although there is a result
-        way.param.watch(self._open, ["door"])
-        state.param.watch(self._open, ["active", "learned", "filter", "screen"])
+        state.param.watch(self._open, ["door", "active", "learned", "filter", "screen"])
         state.param.watch(self._ask_on, ["asked"])
         state.param.watch(self._offer, ["trust", "classes"])
         self._open()
@@ -149,10 +144,10 @@ class Counting(Listens):
 
     @property
     def _open_now(self) -> bool:
-        return self._way.door == "count" and self.state.screen == "check"
+        return self.state.door == "count" and self.state.screen == "check"
 
     def _open(self, *_: Any) -> None:
-        self.visible = self._way.door == "count"
+        self.visible = self.state.door == "count"
         if self._asked is None:
             self.step = "plan"
         self._update()

@@ -1,4 +1,4 @@
-"""Right: three doors to what comes next. Which one is open is the business of this screen alone."""
+"""Right: three doors to what comes next."""
 
 from __future__ import annotations
 
@@ -8,16 +8,8 @@ import param
 
 from explorer.dashboard.frame.desk import Desk
 from explorer.dashboard.frame.piece import Piece, asset
-from explorer.dashboard.state.state import State
+from explorer.dashboard.state.state import DOORS, State
 from explorer.errors import ParameterError
-
-DOORS = ["", "count", "carry"]
-
-
-class Way(param.Parameterized):
-    """Which door is open; pieces of this screen watch it."""
-
-    door: Any = param.Selector(default="", objects=DOORS)
 
 
 class Doors(Piece):
@@ -31,11 +23,10 @@ class Doors(Piece):
     scored = param.Boolean(doc="Whether the class can be ranked.")
     says = param.Dict(default={}, doc="A sentence under each door.")
 
-    def __init__(self, state: State, desk: Desk, way: Way, **params: Any) -> None:
+    def __init__(self, state: State, desk: Desk, **params: Any) -> None:
         super().__init__(state, desk, **params)
-        self._way = way
-        way.param.watch(self._update, ["door"])
-        state.param.watch(self._update, ["classes", "active", "trust", "asked", "learned"])
+        watched = ["door", "classes", "active", "trust", "asked", "learned"]
+        state.param.watch(self._update, watched)
         self._update()
 
     def do_door(self, door: str) -> None:
@@ -46,12 +37,12 @@ class Doors(Piece):
             self.state.suggest()
             self.state.screen = "explore"
             return
-        self._way.door = "" if door == self._way.door else door
+        self.state.door = "" if door == self.state.door else door
 
     def _update(self, *_: Any) -> None:
         state = self.state
         self.param.update(
-            door=self._way.door,
+            door=state.door,
             target=state.active or "",
             scored=state.scores is not None,
             says=self._words(),

@@ -13,7 +13,7 @@ import panel as pn
 from explorer.dashboard.check.carrying import Carrying
 from explorer.dashboard.check.chart import Chart
 from explorer.dashboard.check.counting import Counting
-from explorer.dashboard.check.doors import Doors, Way
+from explorer.dashboard.check.doors import Doors
 from explorer.dashboard.check.doubts import Doubts
 from explorer.dashboard.check.standing import Standing
 from explorer.dashboard.frame.desk import Desk
@@ -30,7 +30,6 @@ RIGHT: dict[str, Any] = {"styles": {"flex": "0 0 31%"}, "min_width": 340, "max_w
 
 def make(state: State, desk: Desk, shared: Shared) -> Any:
     """Lay the screen out."""
-    way = Way()
     style = asset("check-screen.css")
     middle = pn.Column(
         Chart(state, desk, **WIDE),
@@ -40,9 +39,9 @@ def make(state: State, desk: Desk, shared: Shared) -> Any:
         **FILL,
     )
     right = pn.Column(
-        Doors(state, desk, way, **WIDE),
-        Counting(state, desk, shared.pictures, way, **WIDE),
-        Carrying(state, desk, way, **WIDE),
+        Doors(state, desk, **WIDE),
+        Counting(state, desk, shared.pictures, **WIDE),
+        Carrying(state, desk, **WIDE),
         css_classes=["pile"],
         stylesheets=[style],
         **RIGHT,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,8 @@ from explorer.dashboard.state.learning import Learned, Rows
 from explorer.errors import ParameterError
 
 LONGEST_NAME = 60
+MOST_STEPS = 200
+"""That many can be undone: a step may hold a selection of a million rows."""
 
 
 @dataclass(frozen=True)
@@ -62,12 +64,15 @@ class Step:
         What the state's parameters were before.
     threshold
         Class and threshold as they were before.
+    also
+        What else has to be done, such as to give a site back its old place.
     """
 
     said: str
     events: tuple[int, ...] = ()
     back: Mapping[str, Any] = field(default_factory=dict)
     threshold: tuple[str, float] | None = None
+    also: Callable[[], None] | None = None
 
 
 def clean_name(name: str) -> str:

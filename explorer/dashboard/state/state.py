@@ -42,6 +42,7 @@ from explorer.dashboard.state.learning import (
     typical,
 )
 from explorer.dashboard.state.records import (
+    MOST_STEPS,
     Notice,
     Similar,
     SoundClass,
@@ -49,6 +50,7 @@ from explorer.dashboard.state.records import (
     clean_name,
     sound_classes,
 )
+from explorer.dashboard.state.rhythm import Rhythm
 from explorer.dashboard.state.trust import Trust
 from explorer.dashboard.state.visiting import Visit
 from explorer.errors import ParameterError
@@ -64,6 +66,8 @@ SIMILAR = 300
 
 SCREENS = ["explore", "check", "activity", "recordings", "together"]
 COLOURS_BY = ["class", "score", "site", "hour", CLUSTER, SPECIES, TRUST]
+DOORS = ["", "count", "carry"]
+"""What the screen "Check" has open: nothing, a count, or the way to another place."""
 ROLES = ["viewer", "annotator", "owner"]
 """Who may what: a viewer looks, an annotator labels, an owner embeds and saves as well."""
 WITH_ARTICLE = {"viewer": "a viewer", "annotator": "an annotator", "owner": "an owner"}
@@ -126,6 +130,10 @@ class State(param.Parameterized):
     place: Any = param.Selector(default="sample", objects=PLACES, doc="What the gallery shows.")
     colour_by: Any = param.Selector(default="class", objects=COLOURS_BY)
     layers = param.Dict(default={}, doc="What else the map can be coloured by: name → `Layer`.")
+    door: Any = param.Selector(default="", objects=DOORS)
+    rhythm: Any = param.ClassSelector(
+        class_=Rhythm, default=Rhythm(), doc="What the screen Activity shows, and how finely."
+    )
     theme: Any = param.Selector(default="light", objects=["light", "dark"])
     xy: Any = param.Array(default=None, allow_None=True, doc="Projection [n, 2]; None until made.")
     jobs = param.List(doc="Long work under way for this collection: `frame.jobs.Status` objects.")
@@ -314,7 +322,7 @@ class State(param.Parameterized):
         self.narrow(**{name: getattr(EVERYTHING, name) for name in self.filter.names})
 
     def select(self, rows: Iterable[int] | Rows, *, show: bool = True) -> None:
-        """Select rows (an empty selection clears) and show them in the gallery."""
+        """Select rows (an empty selection clears) and show them; it can be undone."""
         # A lasso may hold a million rows: an array is taken as it is, not through a list.
         given = rows if isinstance(rows, np.ndarray) else list(rows)
         values = np.asarray(given, dtype=np.int64)
@@ -328,6 +336,9 @@ class State(param.Parameterized):
             place = "selection"
         elif not len(values) and place == "selection":
             place = "sample" if self.scores is None else "ranked"
+        if not np.array_equal(values, self.selection):
+            said = f"selected {many(len(values))}" if len(values) else "let the selection go"
+            self._remember(Step(said, back={"selection": self.selection, "place": self.place}))
         self.param.update(selection=values, place=place)
 
     def activate(self, name: str) -> None:
@@ -411,7 +422,9 @@ class State(param.Parameterized):
                 "nothing is selected: draw around some points on the map, or click a card, first"
             )
         self._style(name)
-        self._label(rows, name, "positive", f"{name} from {many(len(rows))}")
+        events = self._write(rows, name, "positive")
+        back = {"selection": self.selection, "place": self.place}
+        self._remember(Step(f"{name} from {many(len(rows))}", tuple(events), back))
         self.refresh(active=name, place="ranked", selection=_no_rows())
 
     def judge(self, rows: Iterable[int], judgement: Judgement, name: str | None = None) -> None:
@@ -434,7 +447,8 @@ class State(param.Parameterized):
         self.must("annotator", "labelling")
         word = {"positive": "yes", "negative": "no", "unsure": "unsure"}[judgement]
         self._style(name)
-        self._label(chosen, name, judgement, f"{word} to {name}")
+        events = self._write(chosen, name, judgement)
+        self._remember(Step(f"{word} to {name}", tuple(events)))
         self.refresh()
 
     def remove_example(self, rows: Iterable[int], name: str | None = None) -> None:
@@ -479,6 +493,10 @@ class State(param.Parameterized):
         self._remember(Step(f"renamed {old} to {new}", tuple(events)))
         self.refresh(active=new)
 
+    def remember(self, said: str, also: Callable[[], None]) -> None:
+        """Have something that was done elsewhere taken back by `undo`: call ``also`` then."""
+        self._remember(Step(said, also=also))
+
     def undo(self) -> None:
         """Take back the last thing done."""
         if not self.steps:
@@ -489,6 +507,10 @@ class State(param.Parameterized):
         self.steps = rest
         if step.threshold is not None:
             self._set_threshold(*step.threshold)
+        if step.also is not None:
+            step.also()
+        # An answer on the way must not set once more what is taken back here.
+        self._then = {name: value for name, value in self._then.items() if name not in step.back}
         self.param.update(**step.back)
         if step.events:
             self.refresh()
@@ -604,9 +626,6 @@ class State(param.Parameterized):
         )
         self._look_again()
 
-    def _label(self, rows: Any, name: str, judgement: Judgement, said: str) -> None:
-        self._remember(Step(said, tuple(self._write(rows, name, judgement))))
-
     def _write(self, rows: Any, name: str, judgement: Judgement) -> list[int]:
         self.must("annotator", "labelling")
         if self.place == "study" and self.asked is not None and self.asked.class_ == name:
@@ -621,7 +640,7 @@ class State(param.Parameterized):
         return self.collection.undo(events, who=self.user, source="dashboard")
 
     def _remember(self, step: Step) -> None:
-        self.steps = [*self.steps, step]
+        self.steps = [*self.steps[1 - MOST_STEPS :], step]
 
     def _style(self, name: str) -> int:
         return self._styles.setdefault(name, len(self._styles))
