@@ -93,8 +93,8 @@ def page(browser: Any, request: pytest.FixtureRequest) -> Iterator[Any]:
         opened.screenshot(path=Path(folder) / f"{request.node.name}.png")
     blocked = opened.blocked
     context.close()
-    assert "\n".join(errors)[:3000] == ""
     assert blocked == []
+    assert "\n".join(errors)[:3000] == ""
 
 
 @pytest.fixture(scope="session")

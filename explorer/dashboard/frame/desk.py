@@ -13,7 +13,7 @@ import logging
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from threading import Lock
+from threading import Lock, RLock
 from typing import Any
 
 import panel as pn
@@ -28,6 +28,13 @@ WORKERS = 4
 _pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="explorer-dashboard")
 _later = ThreadPoolExecutor(1, thread_name_prefix="explorer-later")
 """What nobody waits for; it never stands before a person's own gesture."""
+
+notebook_turn = RLock()
+"""Held while anything is sent to a notebook's page.
+
+A kernel may hear each view on a thread of its own (a subshell), and views share a state: a message
+to a view is several packets, and packets of two threads would mix.
+"""
 
 MOST_LETTERS = 240
 UNEXPECTED = "That did not work, and it is not your fault: {error}. The log has the details."
@@ -80,6 +87,11 @@ class Desk:
         """Whether there is an event loop to come back to."""
         return self._document is not None or self._loop is not None
 
+    @property
+    def turn(self) -> contextlib.AbstractContextManager[Any]:
+        """To be held while the screen is changed: a page has its server's lock already."""
+        return notebook_turn if self._document is None else contextlib.nullcontext()
+
     def soon(self, callback: Callable[..., Any], *args: Any) -> None:
         """Call on the session's own turn; from any thread."""
         turn = partial(self._turn, callback, args)
@@ -98,12 +110,7 @@ class Desk:
             turn()
 
     def open(self) -> None:
-        """A notebook's screen can be spoken to, on this thread: what was held back goes out.
-
-        A notebook's kernel may hear the screen on a thread of its own (a subshell). Whatever goes
-        to the screen must come from that one thread, because a message is several packets, and
-        packets of two threads would mix.
-        """
+        """A notebook's screen can be spoken to, on this thread: what was held back goes out."""
         if self._document is not None:
             return  # a page says so itself, and later than its first message
         with contextlib.suppress(RuntimeError):
@@ -165,7 +172,7 @@ class Desk:
         apply(future.result())
 
     def _turn(self, callback: Callable[..., Any], args: tuple[Any, ...]) -> None:
-        with set_curdoc(self._document):
+        with self.turn, set_curdoc(self._document):
             try:
                 callback(*args)
             except Exception as error:

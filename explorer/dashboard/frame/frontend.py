@@ -22,6 +22,8 @@ from bokeh.document import Document
 from bokeh.models.ui import UIElement
 from panel.io.notebook import patch_inline_stylesheets
 
+from explorer.dashboard.frame.desk import notebook_turn
+
 Frontend = Literal["default", "vscode", "colab"]
 """Panel's names for how messages go between page and kernel."""
 
@@ -140,6 +142,10 @@ class Root(pn.Column):
         finally:
             for document in documents:
                 document.unhold()
+
+    def _on_msg(self, *args: Any) -> None:
+        with notebook_turn:
+            super()._on_msg(*args)
 
     def _preprocess(self, root: Any, changed: Any = None, old_models: Any = None) -> None:
         """Have a widget, too, carry its stylesheets itself: Panel does so for JupyterLab alone."""

@@ -74,6 +74,10 @@ class Piece(pn.custom.JSComponent):
         """The piece is on the screen and can be spoken to."""
 
     def _handle_msg(self, data: Any) -> None:
+        with self.desk.turn:
+            self._hear(data)
+
+    def _hear(self, data: Any) -> None:
         self.desk.open()
         receipt = data.pop("receipt", None) if isinstance(data, dict) else None
         failed = False

@@ -19,7 +19,7 @@ import panel as pn
 import param
 
 from explorer.collection.results import SoundTable
-from explorer.dashboard.frame.desk import Desk
+from explorer.dashboard.frame.desk import Desk, notebook_turn
 from explorer.dashboard.frame.frontend import WIDGETS, Root, running_cell
 from explorer.dashboard.frame.palette import theme_css
 from explorer.dashboard.frame.piece import Piece, asset
@@ -183,9 +183,10 @@ class View(Root):
         self.param.update(objects=[self._cell], height=None)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
-        before = set(self._models)
-        bundle = super()._repr_mimebundle_(include, exclude)
-        _take_place(self, set(self._models) - before)
+        with notebook_turn:
+            before = set(self._models)
+            bundle = super()._repr_mimebundle_(include, exclude)
+            _take_place(self, set(self._models) - before)
         if not isinstance(bundle, tuple) or self._filled:
             return bundle
         data, metadata = bundle
