@@ -24,7 +24,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sized
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -217,10 +217,12 @@ class Background:
         left_out = np.where(own, best, nearest.min(axis=1) if most > self.n_neighbours else 0)
         return torch.from_numpy((nearest.sum(axis=1) - left_out) / self.n_neighbours)
 
-    def prepare(self, embeddings: Corpus) -> Prepared:
-        """Do once what does not depend on the classes, so that a click costs a tenth of a second.
+    def in_blocks(
+        self, embeddings: Corpus, report: Callable[[int, int], None] | None = None
+    ) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
+        """For each block of embeddings, in order: vectors, density, finite; see `Prepared`.
 
-        Costs ``2 x dimension + 5`` bytes a window: 205 MB for 100,000 x 1024.
+        ``report`` is told how many rows are done, and of how many, where that is known.
         """
 
         def one(block: Block) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -228,7 +230,21 @@ class Background:
             moved = self.transform(rows)
             return moved.half(), self.density(moved), torch.isfinite(rows).all(dim=1)
 
-        parts = list(in_order(one, iterate_blocks(embeddings, PREPARE_ROWS)))
+        done, total = 0, len(embeddings) if isinstance(embeddings, Sized) else None
+        for part in in_order(one, iterate_blocks(embeddings, PREPARE_ROWS)):
+            yield part
+            done += len(part[0])
+            if report is not None and total is not None:
+                report(done, total)
+
+    def prepare(
+        self, embeddings: Corpus, report: Callable[[int, int], None] | None = None
+    ) -> Prepared:
+        """Do once what does not depend on the classes, so that a click costs a tenth of a second.
+
+        Costs ``2 x dimension + 5`` bytes a window: 205 MB for 100,000 x 1024.
+        """
+        parts = list(self.in_blocks(embeddings, report))
         if not parts:
             empty = torch.zeros(0)
             return Prepared(self, empty.half().reshape(0, self.dimension), empty, empty.bool())
@@ -322,6 +338,11 @@ class Prepared:
         """Vectors ``[n, dimension]`` that are in the geometry of ``background`` already."""
         finite = torch.ones(len(vectors), dtype=torch.bool)
         return cls(background, vectors, background.density(vectors), finite)
+
+    @staticmethod
+    def bytes_for(n_rows: int, dimension: int) -> int:
+        """What so many embeddings come to, prepared: float16, a float32 and a bool for each."""
+        return n_rows * (2 * dimension + 5)
 
     def __len__(self) -> int:
         return len(self.vectors)

@@ -434,14 +434,23 @@ class Collection(Archive):
 
         return self._keep(("background", name), n_windows, load)
 
-    def prepared(self, run: str | None = None) -> Prepared:
-        """All embeddings in memory in the geometry of the background, so that a click is quick."""
+    def prepared(
+        self, run: str | None = None, progress: bool | Callable[[int, int], None] = True
+    ) -> Prepared:
+        """All embeddings in the geometry of the background, so that a click is quick.
+
+        Where they are many (beyond 256 MB) they are kept on disk, and mapped into memory.
+        """
+        from explorer.collection.preparing import prepared  # noqa: PLC0415
+        from explorer.collection.progress import count_bar  # noqa: PLC0415
+
         name = self._run(run)
-        return self._keep(
-            ("prepared", name),
-            self.n_windows(name),
-            lambda: self.background(name).prepare(self.embeddings(name)),
-        )
+
+        def make() -> Prepared:
+            with count_bar(progress, "Getting ready to learn", " windows") as report:
+                return prepared(self, name, report)
+
+        return self._keep(("prepared", name), self.n_windows(name), make)
 
     def classifier(
         self,

@@ -24,7 +24,7 @@ from explorer.dashboard.frame.filterbar import FilterBar
 from explorer.dashboard.frame.frontend import Root, load
 from explorer.dashboard.frame.header import Header
 from explorer.dashboard.frame.jobchip import JobChip
-from explorer.dashboard.frame.jobs import follow
+from explorer.dashboard.frame.jobs import follow, get_ready
 from explorer.dashboard.frame.palette import theme_css
 from explorer.dashboard.frame.piece import Piece, asset
 from explorer.dashboard.frame.shared import Shared, run_with_windows, shared
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from explorer.collection.collection import Collection
 
 NOTEBOOK_HEIGHT_PX = 820
-
-GETTING_READY = "Getting ready to learn from labels"
 
 WITHOUT_EMBEDDINGS = ("recordings",)
 """Screens that have something to show before anything is embedded."""
@@ -191,8 +189,7 @@ def _fill(
     if known is not None:
         Watch(state, desk)
         state.refresh(**address.view_of(view))
-        if desk.attached:  # warm up what the first judgement will need
-            desk.run(lambda: state.collection.prepared(state.run), lambda _: None, GETTING_READY)
+        get_ready(state, desk)
 
 
 def preload() -> None:

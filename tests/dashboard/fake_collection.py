@@ -195,12 +195,15 @@ class FakeCollection:
             end_s=start + WINDOW_S,
         )
 
-    def prepared(self, run: str | None = None) -> None:
+    def prepared(self, run: str | None = None, progress: Any = True) -> None:
         """As Collection.prepared."""
+        if callable(progress):
+            for done in range(0, self._n + 1, max(1, self._n // 4)):
+                progress(done, self._n)
 
     def embeddings(self, run: str | None = None) -> Any:
         """As Collection.embeddings, as far as ``take``."""
-        return SimpleNamespace(take=lambda rows: self._vectors[rows])
+        return SimpleNamespace(take=lambda rows: self._vectors[rows], shape=self._vectors.shape)
 
     def projection(self, run: str | None = None) -> np.ndarray | None:
         """As Collection.projection."""

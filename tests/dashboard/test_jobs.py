@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 
 import pytest
 
-from explorer.dashboard.frame.jobs import Board, Stopped
+from explorer.collection import preparing
+from explorer.dashboard.frame.desk import Desk
+from explorer.dashboard.frame.jobs import (
+    GETTING_READY,
+    READY,
+    Board,
+    Job,
+    Stopped,
+    board,
+    get_ready,
+)
+from explorer.dashboard.state.state import State
 
 
 def wait(job):
@@ -68,6 +80,31 @@ def test_a_map_does_not_wait_behind_an_embedding():
     assert wait(board.start("map", "Drawing", lambda report, cancel: "drawn")) == ["drawn", None]
     go.set()
     wait(embedding)
+
+
+def test_getting_a_large_run_ready_has_a_bar_and_a_small_one_has_none(fake, monkeypatch):
+    state = State(fake(recordings=6), user="ada")
+    titles, words = set(), set()
+
+    def hear(statuses):
+        titles.update(job.title for job in statuses)
+        words.update(job.words for job in statuses)
+
+    stop = board(state.collection).watch(hear)
+
+    async def ready():
+        get_ready(state, Desk(state))
+
+    asyncio.run(ready())
+    assert state.busy == GETTING_READY
+    assert titles == set()
+    monkeypatch.setattr(preparing, "MOST_IN_MEMORY", 0)
+    monkeypatch.setattr(Job, "_report", lambda self, share, text="": words.add(text))
+    asyncio.run(ready())
+    wait(board(state.collection).start(f"{READY} {state.run}", "", lambda *_: None))
+    assert titles == {GETTING_READY}
+    assert f"{state.n_windows:,} of {state.n_windows:,} windows" in words
+    stop()
 
 
 def test_an_error_is_told_to_whoever_waits():

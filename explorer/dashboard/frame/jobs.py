@@ -14,8 +14,10 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from explorer.collection.preparing import is_large
 from explorer.dashboard.frame.desk import Desk
 from explorer.dashboard.state import layers
 from explorer.dashboard.state.state import State
@@ -34,6 +36,8 @@ Work = Callable[[Report, threading.Event], Any]
 
 MAP = "map"
 EMBED = "embed"
+READY = "ready"
+GETTING_READY = "Getting ready to learn from labels"
 WAITING = "waiting for other work to be finished"
 STOPPING = "stopping"
 EVERY_S = 0.25
@@ -265,3 +269,27 @@ def ensure_map(state: State, desk: Desk) -> None:
         lambda report, cancel: collection.project(run=run, progress=report, cancel=cancel),
     )
     job.at_end(lambda xy, error: desk.soon(finish, xy, error))
+
+
+def get_ready(state: State, desk: Desk) -> None:
+    """Have made what the first judgement will need; a job, where that takes longer."""
+    collection, run = state.collection, state.run
+    if not desk.attached or run is None:
+        return
+    if not is_large(collection, run):
+        ready = partial(collection.prepared, run, progress=False)
+        desk.run(ready, lambda _: None, GETTING_READY)
+        return
+
+    def finish(_: Any, error: Exception | None) -> None:
+        if error is not None and not isinstance(error, Stopped):
+            raise error
+
+    def work(report: Report, _cancel: threading.Event) -> None:
+        def tell(done: int, total: int) -> None:
+            report(done / total, f"{done:,} of {total:,} windows")
+
+        collection.prepared(run, progress=tell)
+
+    job = board(collection).start(f"{READY} {run}", GETTING_READY, work)
+    job.at_end(lambda made, error: desk.soon(finish, made, error))
