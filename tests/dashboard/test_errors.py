@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import urllib.error
 import urllib.request
 
 import pytest
 import sqlalchemy as sa
+from tornado.websocket import WebSocketClosedError
 
 from explorer.dashboard.frame.connection import MOST_WRONG, Connection
 from explorer.dashboard.frame.desk import Desk, in_words
-from explorer.dashboard.serving.serve import make_server, report
+from explorer.dashboard.serving.serve import is_news, make_server, report
 from explorer.dashboard.state.state import State
 from explorer.errors import AudioError
 
@@ -122,3 +124,14 @@ def test_an_address_at_which_there_is_nothing(fake):
         assert "There is no such page" in page and 'href="../"' in page
     finally:
         server.stop()
+
+
+def test_a_page_that_was_closed_is_no_news_for_the_log(caplog):
+    asyncio_log = logging.getLogger("asyncio")
+    asyncio_log.addFilter(is_news)
+    try:
+        for error in (WebSocketClosedError(), OSError("no disk")):
+            asyncio_log.error("Task exception was never retrieved", exc_info=error)
+    finally:
+        asyncio_log.removeFilter(is_news)
+    assert [record.exc_info[0] for record in caplog.records] == [OSError]

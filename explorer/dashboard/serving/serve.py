@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import panel as pn
+from tornado.websocket import WebSocketClosedError
 
 from explorer.dashboard.app import desks, make_app, preload
 from explorer.dashboard.frame.connection import quiet
@@ -99,6 +100,7 @@ def serve(
     give_back()
     # Threads that compute release the interpreter in many small steps; a click waits less for them.
     sys.setswitchinterval(SWITCH_S)
+    logging.getLogger("asyncio").addFilter(is_news)
     server = make_server(
         collections,
         port=port,
@@ -125,6 +127,15 @@ def serve(
         log.info("stopped")
     finally:
         server.stop(wait=False)
+
+
+def is_news(record: logging.LogRecord) -> bool:
+    """Whether asyncio logs something to know: a page that was closed while it was sent to is not.
+
+    Bokeh does not wait for what it sends, so that asyncio writes a traceback for each of them.
+    """
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, WebSocketClosedError)
 
 
 def make_server(
