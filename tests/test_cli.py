@@ -101,7 +101,7 @@ def test_a_classifier_of_the_labels_can_be_kept(collection: Path) -> None:
     assert "at or above 0.3" in said
     kept = explorer.open(collection).load_classifier("from labels")
     assert kept.classes == ["hum"]
-    assert kept.threshold == 0.3
+    assert kept.thresholds == dict.fromkeys(kept.classes, 0.3)
 
 
 def test_labels_go_out_and_come_back(collection: Path, audio: Path, tmp_path: Path) -> None:

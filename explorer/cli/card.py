@@ -29,8 +29,7 @@ def card(
         raise ParameterError(f"{out}: a card is written as .html, or as .json")
     opened = open_old(collection)
     model = classifier_of(opened, classifier, kind, run)
-    at = {} if threshold is None else dict.fromkeys(model.classes, threshold)
-    made = model.card(thresholds=at, examples=examples)
+    made = model.card(thresholds=model.cuts(threshold), examples=examples)
     if out.suffix.lower() == ".json":
         made.to_json(out)
     else:

@@ -88,15 +88,16 @@ def classify(
         for name, note in table["note"].items():
             if note:
                 typer.echo(f"{name}: {note}", err=True)
-    if threshold is None:
-        threshold = model.threshold if model.threshold is not None else 0.5
     if save is not None:
-        typer.echo(f"The classifier is kept in {model.save(save, threshold=threshold)}.", err=True)
+        typer.echo(
+            f"The classifier is kept in {model.save(save, threshold=model.cuts(threshold))}.",
+            err=True,
+        )
     found = model.detections(threshold, merge=merge)
     write_table(found, format, out, opened)
     counts = ", ".join(f"{name} {count}" for name, count in found["class"].value_counts().items())
     typer.echo(
-        f"{len(found)} detections at or above {threshold:g} in "
+        f"{len(found)} detections {at_or_above(model, threshold)} in "
         f"{found['recording'].nunique()} of {len(opened.recordings)} recordings"
         f"{': ' + counts if counts else ''}."
     )
@@ -141,6 +142,16 @@ def next_(
             f"{said}, written to {out}: fill in the column judgement with yes, no or unsure, and "
             f'take them in with: explorer import "{collection}" "{out}" --who NAME'
         )
+
+
+def at_or_above(model: Classifier, threshold: float | None, class_: str | None = None) -> str:
+    """From which score on was counted, in words: of all classes, or of each."""
+    cuts = model.cuts(threshold)
+    if class_ is not None:
+        cuts = {class_: cuts[class_]}
+    if len(set(cuts.values())) == 1:
+        return f"at or above {next(iter(cuts.values())):g}"
+    return f"at or above {', '.join(f'{cut:g} ({name})' for name, cut in cuts.items())}"
 
 
 def classifier_of(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from explorer.cli.arguments import CollectionPath, Format, Out, Run, open_old, write_table
-from explorer.cli.learning import Saved, classifier_of
+from explorer.cli.learning import Saved, at_or_above, classifier_of
 from explorer.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -151,9 +151,8 @@ def count(
     table = model.counts(_groups(by), threshold=threshold, gap_s=gap, class_=class_)
     write_table(table, Format.csv, out, opened)
     hours = table.drop_duplicates(_groups(by))["recorded_hours"].sum()
-    level = threshold if threshold is not None else model.threshold
     typer.echo(
-        f"{table['detections'].sum():,} detections at or above {0.5 if level is None else level:g} "
+        f"{table['detections'].sum():,} detections {at_or_above(model, threshold, class_)} "
         f"in {hours:.4g} recorded hours, by {by}."
     )
 

@@ -26,7 +26,7 @@ from explorer.collection.counts import GROUP_BY, GroupBy, begins, groups_of, rec
 from explorer.errors import ParameterError
 
 if TYPE_CHECKING:
-    from explorer.collection.classifier import Classifier
+    from explorer.collection.classifier import Classifier, Threshold
     from explorer.collection.collection import Collection
 
 Unit = Literal["windows", "detections"]
@@ -260,7 +260,7 @@ def activity(
     *,
     classifier: Classifier | None = None,
     class_: str | None = None,
-    threshold: float | None = None,
+    threshold: Threshold = None,
     unit: Unit = "windows",
     gap_s: float = 0.0,
     run: str | None = None,
@@ -275,12 +275,10 @@ def activity(
     hours = np.bincount(groups.of_window, recorded_s(index), len(groups)) / 3600
     if classifier is None:
         return groups.names.assign(recorded_hours=hours)
-    if threshold is None:
-        threshold = 0.5 if classifier.threshold is None else classifier.threshold
-    scores = classifier.scores()
+    cuts, scores = classifier.cuts(threshold), classifier.scores()
     parts = []
     for name in classifier.classes if class_ is None else [class_]:
-        rows = np.flatnonzero(scores[:, classifier.column(name)] >= threshold)
+        rows = np.flatnonzero(scores[:, classifier.column(name)] >= cuts[name])
         if unit == "detections":
             rows = begins(index, rows, gap_s=gap_s)
         count = np.bincount(groups.of_window[rows], minlength=len(groups))

@@ -58,7 +58,7 @@ def calibrate(
         threshold = threshold_for_precision(labels, precision)
         if threshold.message:
             raise ParameterError(f"study {study.name!r}: {threshold.message}")
-        classifier.threshold = threshold.value
+        classifier.thresholds[study.class_] = threshold.value
     classifier.calibrations[study.class_] = found
     return found
 

@@ -96,21 +96,14 @@ class Card:
 def card(
     classifier: Classifier,
     *,
-    thresholds: Mapping[str, float] | None = None,
+    cuts: Mapping[str, float],
     examples: int = EXAMPLES,
 ) -> Card:
     """Gather what there is to say about a classifier; see `Classifier.card`."""
     from explorer.collection import card_facts  # noqa: PLC0415
 
     collection = classifier.collection
-    unknown = sorted(set(thresholds or {}) - set(classifier.classes))
-    if unknown:
-        raise ParameterError(f"there is no class {unknown[0]!r} to have a threshold")
-    at = {
-        name: float((thresholds or {}).get(name, classifier.threshold or 0.5))
-        for name in classifier.classes
-    }
-    classes = card_facts.classes(classifier, at, examples)
+    classes = card_facts.classes(classifier, cuts, examples)
     encoder, run = card_facts.encoder(classifier), card_facts.run(classifier)
     recordings = card_facts.recordings(classifier)
     facts = {
@@ -118,7 +111,7 @@ def card(
         "version": FORMAT_VERSION,
         "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "program": program(),
-        "classifier": card_facts.classifier(classifier, at),
+        "classifier": card_facts.classifier(classifier, cuts),
         "encoder": encoder,
         "run": run,
         "recordings": recordings,

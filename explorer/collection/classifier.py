@@ -37,6 +37,13 @@ if TYPE_CHECKING:
     from explorer.collection.transfer import Adaptation, Origin, Progress
 
 
+Threshold = float | Mapping[str, float] | None
+"""One for all classes, one for each by name, or None for the classifier's own."""
+
+HALF = 0.5
+"""The threshold of a class of which none is known."""
+
+
 class Classifier:
     """A nearest centroid or a probe over all windows of one run.
 
@@ -50,8 +57,8 @@ class Classifier:
         Whose embeddings it scores.
     made_of
         The windows it was built from: examples and negatives of each class. Saved with it.
-    threshold
-        The threshold it was saved with, if any.
+    thresholds
+        From which score on a class counts, for those of which it is known. Saved with it.
     calibrations
         What turns scores into probabilities, by class; see `calibrate`. Saved with it.
     choice
@@ -70,7 +77,7 @@ class Classifier:
         run: str,
         name: str | None = None,
         made_of: Mapping[str, Any] | None = None,
-        threshold: float | None = None,
+        thresholds: Mapping[str, float] | None = None,
         calibrations: Mapping[str, Calibration] | None = None,
         choice: Choice | None = None,
         origin: Origin | None = None,
@@ -81,7 +88,7 @@ class Classifier:
         self.run = run
         self.name = name
         self.made_of = dict(made_of or {})
-        self.threshold = threshold
+        self.thresholds = dict(thresholds or {})
         self.calibrations = dict(calibrations or {})
         self.choice = choice
         self.origin = origin
@@ -125,6 +132,30 @@ class Classifier:
             )
         return self.classes.index(class_)
 
+    def cuts(self, threshold: Threshold = None) -> dict[str, float]:
+        """From which score on each class counts.
+
+        Parameters
+        ----------
+        threshold
+            One for all classes, or by class. Classes not named, or all for None, have the
+            classifier's own, or 0.5.
+
+        Raises
+        ------
+        ParameterError
+            If a class is named that there is not.
+        """
+        if threshold is not None and not isinstance(threshold, Mapping):
+            return dict.fromkeys(self.classes, float(threshold))
+        given = dict(threshold or {})
+        for class_ in given:
+            self.column(class_)
+        return {
+            class_: float(given.get(class_, self.thresholds.get(class_, HALF)))
+            for class_ in self.classes
+        }
+
     def scores(self) -> NDArray[np.float32]:
         """Score of every window for every class, float32 [n_windows, n_classes] in [0, 1].
 
@@ -141,7 +172,7 @@ class Classifier:
 
     def detections(
         self,
-        threshold: float = 0.5,
+        threshold: Threshold = None,
         *,
         merge: bool = True,
         gap_s: float = 0.0,
@@ -152,7 +183,7 @@ class Classifier:
         Parameters
         ----------
         threshold
-            Least score that counts.
+            Least score that counts, of all classes or by class; see `cuts`.
         merge
             Join windows of a class that touch or overlap (or lie at most ``gap_s`` apart) into one
             event with the highest of their scores.
@@ -167,13 +198,13 @@ class Classifier:
         """
         from explorer.collection.detecting import detections  # noqa: PLC0415
 
-        return detections(self, threshold, merge=merge, gap_s=gap_s, class_=class_)
+        return detections(self, self.cuts(threshold), merge=merge, gap_s=gap_s, class_=class_)
 
     def counts(
         self,
         by: GroupBy | Sequence[GroupBy] = "site",
         *,
-        threshold: float | None = None,
+        threshold: Threshold = None,
         gap_s: float = 0.0,
         class_: str | None = None,
     ) -> pd.DataFrame:
@@ -188,7 +219,7 @@ class Classifier:
             "site", "day" (2026-03-01), "week" (2026-W09), "month" (2026-03), "hour" (0 to 23), or
             a list of them.
         threshold
-            Least score that counts; None for the classifier's own, or 0.5.
+            Least score that counts, of all classes or by class; see `cuts`.
         gap_s, class_
             As for `detections`.
 
@@ -199,7 +230,7 @@ class Classifier:
         """
         from explorer.collection.counts import counts  # noqa: PLC0415
 
-        return counts(self, by, threshold=threshold, gap_s=gap_s, class_=class_)
+        return counts(self, by, cuts=self.cuts(threshold), gap_s=gap_s, class_=class_)
 
     def study(
         self,
@@ -469,7 +500,7 @@ class Classifier:
             self.model,
             run=self.run,
             made_of=self.made_of,
-            threshold=self.threshold,
+            thresholds=self.thresholds,
             choice=self.choice,
             origin=self.origin,
         )
@@ -494,7 +525,7 @@ class Classifier:
         Parameters
         ----------
         thresholds
-            Of each class; the classifier's own, or 0.5, for those not named.
+            Of each class; see `cuts`.
         examples
             How many sounds of each class the page plays.
 
@@ -505,7 +536,7 @@ class Classifier:
         """
         from explorer.collection.card import card  # noqa: PLC0415
 
-        return card(self, thresholds=thresholds, examples=examples)
+        return card(self, cuts=self.cuts(thresholds), examples=examples)
 
     def map(self, **options: Any) -> Any:
         """The map in a notebook's cell, coloured by this classifier's scores.
@@ -528,11 +559,12 @@ class Classifier:
 
         return getattr(import_module("explorer.dashboard.single.views"), name)(self, **options)
 
-    def save(self, name: str | None = None, *, threshold: float | None = None) -> Path:
+    def save(self, name: str | None = None, *, threshold: Threshold = None) -> Path:
         """Save weights and description under ``classifiers/NAME.safetensors``.
 
-        The file says its classes, encoder and run, what it was made of, the threshold (the one
-        given, or the classifier's own), the calibrations, where it was made and how it was adapted.
+        The file says its classes, encoder and run, what it was made of, the calibrations, where it
+        was made and how it was adapted, and the thresholds: its own, and instead of them what is
+        given, for all classes or by class.
         """
         from explorer.collection.classifier_files import save  # noqa: PLC0415
 
@@ -540,7 +572,9 @@ class Classifier:
         if not name:
             raise ParameterError("give the classifier a name: save('grunts')")
         if threshold is not None:
-            self.threshold = threshold
+            given = threshold if isinstance(threshold, Mapping) else self.classes
+            cuts = self.cuts(threshold)
+            self.thresholds |= {class_: cuts[class_] for class_ in given}
         path = save(self, name)
         self.name = name
         return path

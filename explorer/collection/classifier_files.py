@@ -1,15 +1,16 @@
 """Saved classifiers: ``classifiers/NAME.safetensors``, and a row of the catalogue for each.
 
-A file holds the classifier and, as JSON, its run and encoder, what it was made of, its threshold
+A file holds the classifier and, as JSON, its run and encoder, what it was made of, its thresholds
 and calibrations, where it was made (`Origin`) and how it was adapted (`Adaptation`). It is written
 under another name and renamed, so it is whole or not there. Version 1, which is not numbered, has
-neither origin nor adaptation; a newer version than this program's is refused.
+neither origin nor adaptation; up to version 2 there was one threshold for all classes. A newer
+version than this program's is refused.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,7 @@ from explorer.errors import CollectionError, FormatVersionError, ParameterError
 if TYPE_CHECKING:
     from explorer.collection.collection import Collection
 
-VERSION = 2
+VERSION = 3
 
 
 def save(classifier: Classifier, name: str) -> Path:
@@ -47,7 +48,7 @@ def save(classifier: Classifier, name: str) -> Path:
             "encoder": run.encoder,
             "encoder_version": run.version,
             "window_s": run.window_s,
-            "threshold": classifier.threshold,
+            "thresholds": classifier.thresholds,
             "calibration": calibrating.to_json(classifier.calibrations),
             "made_of": classifier.made_of,
             "choice": None if choice is None else choice.to_dict(),
@@ -86,7 +87,7 @@ def load(collection: Collection, name: str | Path) -> Classifier:
         run=str(row["run"]),
         name=name,
         made_of=said.get("made_of"),
-        threshold=said.get("threshold"),
+        thresholds=_thresholds(said, model.classes),
         calibrations=calibrating.from_json(said.get("calibration"), path),
         choice=None if choice is None else Choice.from_dict(choice),
         origin=Origin.from_metadata(said["origin"], path) if "origin" in said else None,
@@ -113,7 +114,7 @@ def _of_elsewhere(collection: Collection, path: Path) -> Classifier:
         collection,
         model,
         run=run,
-        threshold=said.get("threshold"),
+        thresholds=_thresholds(said, model.classes),
         origin=origin,
         adaptation=_adaptation(said, path),
     )
@@ -128,6 +129,13 @@ def _checked(said: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
             "Update with: pip install -U soundscape-explorer"
         )
     return said
+
+
+def _thresholds(said: Mapping[str, Any], classes: Iterable[str]) -> dict[str, float]:
+    one_for_all = said.get("threshold")
+    if one_for_all is not None:
+        return dict.fromkeys(classes, float(one_for_all))
+    return {class_: float(value) for class_, value in (said.get("thresholds") or {}).items()}
 
 
 def _adaptation(said: Mapping[str, Any], path: Path) -> Adaptation | None:

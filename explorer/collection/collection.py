@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from explorer.audio.recordings import Scan
     from explorer.classify.background import Background, Prepared
     from explorer.collection.agreement import Disagreements
-    from explorer.collection.classifier import Classifier
+    from explorer.collection.classifier import Classifier, Threshold
     from explorer.collection.exercise_clips import Source
     from explorer.collection.exercises import Exercise
     from explorer.collection.handover import Format, ImportReport
@@ -547,7 +547,7 @@ class Collection(Archive):
         *,
         classifier: Classifier | None = None,
         class_: str | None = None,
-        threshold: float | None = None,
+        threshold: Threshold = None,
         unit: Literal["windows", "detections"] = "windows",
         gap_s: float = 0.0,
         run: str | None = None,

@@ -139,20 +139,18 @@ def counts(
     classifier: Classifier,
     by: GroupBy | Sequence[GroupBy] = "site",
     *,
-    threshold: float | None = None,
+    cuts: Mapping[str, float],
     gap_s: float = 0.0,
     class_: str | None = None,
 ) -> pd.DataFrame:
     """Count detections, per hour of recording; see `Classifier.counts`."""
-    if threshold is None:
-        threshold = 0.5 if classifier.threshold is None else classifier.threshold
     index = classifier.collection.index(classifier.run)
     groups = groups_of(index, by)
     hours = np.bincount(groups.of_window, recorded_s(index), len(groups)) / 3600
     scores = classifier.scores()
     parts = []
     for name in classifier.classes if class_ is None else [class_]:
-        rows = np.flatnonzero(scores[:, classifier.column(name)] >= threshold)
+        rows = np.flatnonzero(scores[:, classifier.column(name)] >= cuts[name])
         starts = groups.of_window[begins(index, rows, gap_s=gap_s)]
         number = np.bincount(starts, minlength=len(groups))
         parts.append(

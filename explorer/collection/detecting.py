@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,11 +18,17 @@ if TYPE_CHECKING:
 
 
 def detections(
-    classifier: Classifier, threshold: float, *, merge: bool, gap_s: float, class_: str | None
+    classifier: Classifier,
+    cuts: Mapping[str, float],
+    *,
+    merge: bool,
+    gap_s: float,
+    class_: str | None,
 ) -> Detections:
-    """Windows at or above a threshold, merged into events; see `Classifier.detections`."""
+    """Windows at or above their class's cut, merged into events; see `Classifier.detections`."""
     scores = classifier.scores()
-    rows, columns = np.nonzero(scores >= threshold)
+    least = np.array([cuts[class_] for class_ in classifier.classes], dtype=np.float32)
+    rows, columns = np.nonzero(scores >= least)
     if class_ is not None:
         keep = columns == classifier.column(class_)
         rows, columns = rows[keep], columns[keep]

@@ -253,7 +253,7 @@ def adapt(
         classifier.model,
         run=run,
         made_of=classifier.made_of,
-        threshold=classifier.threshold,
+        thresholds=classifier.thresholds,
         choice=classifier.choice,
         origin=origin,
         adaptation=Adaptation(

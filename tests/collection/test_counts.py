@@ -116,12 +116,12 @@ def test_seconds_between_windows_are_not_recorded(reef: Collection):
 
 def test_every_class_has_rows_of_its_own_and_the_classifiers_threshold(reef: Collection):
     two = reef.classifier({"tone": [3], "hiss": [4, 5]}, kind="centroid")
-    two.threshold = 0.9
+    two.thresholds = {"tone": 0.3, "hiss": 0.9}
     table = two.counts("site")
     assert table["class"].tolist() == ["tone"] * 3 + ["hiss"] * 3
     one = two.counts("site", class_="hiss")
     pd.testing.assert_frame_equal(one, table[table["class"] == "hiss"].reset_index(drop=True))
-    assert one["detections"].sum() == len(two.detections(0.9, class_="hiss"))
+    assert one["detections"].sum() == len(two.detections(class_="hiss"))
 
 
 def test_what_cannot_be_counted_by_is_refused(reef: Collection):

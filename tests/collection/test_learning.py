@@ -69,7 +69,7 @@ def test_a_saved_classifier_comes_back_as_the_kind_it_was(tones: Collection, kin
     assert type(loaded.model) is type(made.model)
     np.testing.assert_array_equal(loaded.scores(), made.scores())
     assert repr(loaded) == repr(made)
-    assert loaded.threshold == 0.7
+    assert set(loaded.thresholds.values()) == {0.7}
     if made.choice is not None and loaded.choice is not None:
         assert loaded.choice.to_dict() == made.choice.to_dict()
 
@@ -80,7 +80,7 @@ def test_a_file_from_before_there_were_kinds_still_opens(tones: Collection) -> N
     made.model.save(path, metadata={"run": made.run, "threshold": 0.4, "made_of": made.made_of})
     loaded = tones.load_classifier("old one")
     assert loaded.choice is None
-    assert loaded.threshold == 0.4
+    assert set(loaded.thresholds.values()) == {0.4}
     np.testing.assert_array_equal(loaded.scores(), made.scores())
     assert loaded.quality().index.tolist() == ["low"]
 
@@ -173,3 +173,25 @@ def test_a_published_method_is_not_passed_off_as_ours(tones: Collection) -> None
     made = tones.classifier({name: windows_of(tones, name, 2) for name in PITCHES}, method="birb")
     with pytest.raises(ParameterError, match="birb"):
         made.quality()
+
+
+def test_each_class_counts_from_its_own_threshold(tones: Collection) -> None:
+    made = tones.classifier({name: windows_of(tones, name, 2) for name in PITCHES})
+    first, second = made.classes[:2]
+    assert made.cuts() == dict.fromkeys(made.classes, 0.5)
+    assert made.cuts(0.2) == dict.fromkeys(made.classes, 0.2)
+    made.save("apart", threshold={first: 0.2})
+    made.save("apart", threshold={second: 0.9})
+    loaded = explorer.open(tones.path).load_classifier("apart")
+    assert loaded.thresholds == {first: 0.2, second: 0.9}
+    found = loaded.detections(merge=False)
+    assert found[found["class"] == second]["score"].min() >= 0.9
+    scores = loaded.scores()
+    for at, class_ in enumerate(loaded.classes):
+        cut = loaded.cuts()[class_]
+        assert (found["class"] == class_).sum() == (scores[:, at] >= np.float32(cut)).sum()
+    lower = loaded.detections({second: 0.4}, merge=False)
+    assert (lower["class"] == first).sum() == (found["class"] == first).sum()
+    assert lower[lower["class"] == second]["score"].min() < 0.9
+    with pytest.raises(ParameterError, match="there is no class 'tuba'"):
+        loaded.detections({"tuba": 0.5})

@@ -412,8 +412,9 @@ def test_a_calibrated_classifier_keeps_its_probabilities_and_threshold(
     grunts.save("grunts")
     kept = Collection(reef.path).load_classifier("grunts")
     assert kept.calibrations == {"grunt": found}
-    assert kept.threshold == grunts.threshold != 0.5
-    detections = kept.detections(kept.threshold)
+    assert kept.thresholds == grunts.thresholds != {}
+    detections = kept.detections()
+    assert detections["score"].min() >= kept.thresholds["grunt"]
     np.testing.assert_allclose(
         detections["probability"], found.probabilities(detections["score"]), rtol=1e-6
     )
@@ -430,7 +431,7 @@ def test_a_classifier_of_before_calibration_still_opens(reef: Collection, grunts
     about = {"name": "old", "run": RUN, "threshold": 0.3, "made_of": grunts.made_of}
     model.save(path, metadata=about)
     opened = reef.load_classifier("old")
-    assert (opened.calibrations, opened.threshold) == ({}, 0.3)
+    assert (opened.calibrations, opened.thresholds) == ({}, {"grunt": 0.3})
     assert "probability" not in opened.detections(0.3)
     newer = {"grunt": {"format": "explorer calibration", "version": 99}}
     model.save(path, metadata=about | {"calibration": newer})
@@ -467,10 +468,10 @@ def test_a_study_of_another_run_or_class_cannot_calibrate(
     other = reef.classifier({"grunt": [0, 1]})
     with pytest.raises(ParameterError, match="study 'grunt' is of windows of listener-1_1"):
         other.calibrate(study)
-    before = grunts.threshold
+    before = dict(grunts.thresholds)
     with pytest.raises(ParameterError, match="no threshold is known"):
         grunts.calibrate(study, precision=0.9999)
-    assert (grunts.threshold, grunts.calibrations) == (before, {})
+    assert (grunts.thresholds, grunts.calibrations) == (before, {})
 
 
 def test_in_a_run_of_overlapping_windows_an_answer_is_of_one_window(

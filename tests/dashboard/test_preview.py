@@ -159,7 +159,7 @@ def test_what_was_made_here_is_saved_once_with_its_card_and_its_file(state, prev
     send(preview, "save", name="hums")
     assert preview.made["saved"] == "hums"
     loaded = state.collection.load_classifier("hums")
-    assert loaded.threshold == 0.7
+    assert loaded.thresholds == {"hum": 0.7}
     assert state.learned.classifier.name is None  # all sessions share it: a copy is saved
     send(preview, "card", format="json")
     told = preview.sent[-1]

@@ -22,7 +22,7 @@ export function render({model, view}) {
     const save = name => send('save', {name})
     const field = named('Name to save it under', made.name, value => value === undefined ? wanted_here : (wanted_here = value), save)
     refill(here, h('h3', {}, 'Made here'),
-      h('p', {class: 'says'}, `${made.classes.join(', ')}. ${made.of ? `It is saved with the threshold of ${made.of}, ${score(made.threshold)}; the card tells those of all.` : ''}`),
+      h('p', {class: 'says'}, `It is saved with the threshold of each class: ${made.classes.map((name, at) => `${name} ${score(made.thresholds[at])}`).join(', ')}.`),
       made.saved ? h('p', {class: 'kept'}, icon('yes', 13), 'Saved as ', h('b', {}, made.saved),
         h('button', {class: 'link', onclick: () => send('file', {name: made.saved})}, 'Download the file'))
         : h('div', {class: 'saving'}, field, h('button', {disabled: Boolean(owner()), title: owner() ?? 'Keep it in the collection', onclick: () => field.value.trim() && save(field.value)}, 'Save')),

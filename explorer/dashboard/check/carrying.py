@@ -56,10 +56,10 @@ class Carrying(Piece):
     # --- taken along ------------------------------------------------------------------------
 
     def do_save(self, name: str) -> None:
-        """Save the classifier of the labels, with the threshold of the active class."""
+        """Save the classifier of the labels, with the threshold of each class."""
         self.state.must("owner", "saving")
         learned = self.state.learned
-        kept = save(learned, str(name), self.state.threshold)
+        kept = save(learned, str(name), self.state.thresholds)
         self._saved = learned, kept
         self.state.say(f"Saved as {kept}")
         self._update()
@@ -72,7 +72,7 @@ class Carrying(Piece):
         if learned.classifier is None:
             raise ParameterError("there is no classifier yet: a class needs an example first")
         name = self._saved_name()
-        thresholds = {c.name: c.threshold for c in state.classes if c.name in learned.classes}
+        thresholds = state.thresholds
 
         def make() -> str:
             made = learned.classifier
@@ -135,7 +135,7 @@ class Carrying(Piece):
                 raise found
             now = self._visit
             if now is not None and now.before is begun.before:  # or it was closed meanwhile
-                self._set(replace(found, class_=now.class_, threshold=now.threshold))
+                self._set(replace(found, class_=now.class_, thresholds=now.thresholds))
 
         self.desk.run(work, finish, "")
 
@@ -205,8 +205,7 @@ class Carrying(Piece):
             made = {
                 "classes": list(learned.classes),
                 "name": " and ".join(learned.classes)[:60],
-                "threshold": state.threshold,
-                "of": state.active or "",
+                "thresholds": list(state.thresholds.values()),
                 "saved": self._saved_name(),
             }
         self.param.update(names=saved(state.collection), made=made, shown=_in_words(self._visit))

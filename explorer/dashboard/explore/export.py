@@ -67,13 +67,7 @@ def detections_table(state: State) -> pd.DataFrame:
     classifier = state.learned.classifier
     if classifier is None:
         raise ParameterError("there are no detections yet: a class needs an example first")
-    found = [
-        pd.DataFrame(classifier.detections(c.threshold, class_=c.name))
-        for c in state.classes
-        if c.name in state.learned.classes
-    ]
-    table = pd.concat(found, ignore_index=True)
-    return table.sort_values(["recording", "start_s", "class"], ignore_index=True)
+    return pd.DataFrame(classifier.detections(state.thresholds))
 
 
 def _one_file(stem: str, paths: list[Path]) -> tuple[str, bytes]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -53,7 +52,7 @@ class ScorePanel(Piece):
             self.state.set_threshold(float(value))
         else:
             threshold = float(np.clip(value, 0.0, 1.0))
-            self.state.visiting = replace(visiting, threshold=threshold)
+            self.state.visiting = visiting.counted_from(threshold)
 
     def do_check(self) -> None:
         """How far can it be trusted, and what next? There is a screen for that."""

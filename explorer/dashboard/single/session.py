@@ -41,8 +41,7 @@ class ClassifierState(State):
         self.classifier = classifier
         super().__init__(collection, run=classifier.run, **options)
         self.param.update(colour_by="score")
-        if classifier.threshold is not None:
-            self._thresholds.update(dict.fromkeys(classifier.classes, classifier.threshold))
+        self._thresholds.update(classifier.thresholds)
 
     def _apply(self, learned: Learned, moves: bool = True, **then: Any) -> None:
         made = self.classifier

@@ -214,6 +214,12 @@ class State(param.Parameterized):
         return self._thresholds.get(self.active or "", DEFAULT_THRESHOLD)
 
     @property
+    def thresholds(self) -> dict[str, float]:
+        """From which score on each class that has scores counts."""
+        now = self._thresholds_now()
+        return {name: now[name] for name in self.learned.classes}
+
+    @property
     def scores(self) -> Any:
         """Scores of the active class [n_windows], or None before it has an example."""
         return self.scores_of(self.active)

@@ -6,10 +6,11 @@ open, adapt or score may run in a thread.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from explorer.collection.classifier import HALF
 from explorer.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from explorer.collection.collection import Collection
     from explorer.dashboard.state.learning import Learned
     from explorer.dashboard.state.state import State
-
-THRESHOLD = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,8 +32,8 @@ class Visit:
         As it was made, and as adapted to this place; ``after`` is None until it is adapted.
     class_
         The class whose scores are shown.
-    threshold
-        From which score on windows are counted.
+    thresholds
+        From which score on windows are counted, by class.
     adapted
         Whether the scores shown are those after adapting.
     sentence
@@ -50,13 +49,22 @@ class Visit:
     name: str
     before: Classifier
     class_: str
-    threshold: float = THRESHOLD
+    thresholds: Mapping[str, float]
     after: Classifier | None = None
     adapted: bool = False
     sentence: str = ""
     advised: bool = True
     kept: str = ""
     colour_by: str = "class"
+
+    @property
+    def threshold(self) -> float:
+        """From which score on windows of the class shown are counted."""
+        return self.thresholds.get(self.class_, HALF)
+
+    def counted_from(self, threshold: float) -> Visit:
+        """The same, with windows of the class shown counted from another score on."""
+        return replace(self, thresholds={**self.thresholds, self.class_: threshold})
 
     @property
     def scores(self) -> Any:
@@ -103,7 +111,7 @@ def visit(collection: Collection, run: str | None, name: str) -> Visit:
             "on that run"
         )
     opened.scores()
-    shown = Visit(name, opened, opened.classes[0], opened.threshold or THRESHOLD)
+    shown = Visit(name, opened, opened.classes[0], opened.cuts())
     if opened.adaptation is None:
         return shown
     before = opened.undone
@@ -143,7 +151,9 @@ def adapt(before: Visit, report: Callable[[float], None]) -> Visit:
 
 def undo(shown: Visit) -> Visit:
     """The classifier as it was made, without what adapting found."""
-    return Visit(shown.name, shown.before, shown.class_, shown.threshold, colour_by=shown.colour_by)
+    return Visit(
+        shown.name, shown.before, shown.class_, shown.thresholds, colour_by=shown.colour_by
+    )
 
 
 def keep(shown: Visit, name: str) -> Visit:
@@ -157,11 +167,11 @@ def keep(shown: Visit, name: str) -> Visit:
     if shown.after is None:
         raise ParameterError("adapt it first: as it is, it is saved already")
     name = free_name(shown.after.collection, name)
-    shown.after.save(name, threshold=shown.threshold)
+    shown.after.save(name, threshold=shown.thresholds)
     return replace(shown, kept=name)
 
 
-def save(learned: Learned, name: str, threshold: float) -> str:
+def save(learned: Learned, name: str, thresholds: Mapping[str, float]) -> str:
     """Save the classifier of the labels under a name that no other has; give that name.
 
     A copy of it is saved, as all sessions share the classifier itself.
@@ -175,7 +185,7 @@ def save(learned: Learned, name: str, threshold: float) -> str:
     if made is None:
         raise ParameterError("there is no classifier yet: a class needs an example first")
     name = free_name(made.collection, name)
-    made.undone.save(name, threshold=threshold)
+    made.undone.save(name, threshold=thresholds)
     return name
 
 
