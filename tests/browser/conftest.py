@@ -97,6 +97,16 @@ def page(browser: Any, request: pytest.FixtureRequest) -> Iterator[Any]:
     assert "\n".join(errors)[:3000] == ""
 
 
+@pytest.fixture
+def duration() -> Any:
+    """Length in seconds of an audio element, once it is known."""
+    known = """audio => new Promise(done => {
+      const look = () => isFinite(audio.duration) ? done(audio.duration) : setTimeout(look, 20)
+      look()
+    })"""
+    return lambda audio: audio.evaluate(known)
+
+
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Path:
     """The demo's recordings, embedded without any weights, with their map; never changed."""

@@ -46,12 +46,12 @@ def focused(page, served, whistle):
     return page.locator("article.sound.focus")
 
 
-def test_a_page_is_judged_without_a_mouse(page, focused):
+def test_a_page_is_judged_without_a_mouse(page, focused, duration):
     n = page.locator("article.sound").count()
     labelled, unsure = (page.get_by_role("tab", name=name) for name in ("Labelled", "Unsure"))
     page.keyboard.press(" ")
     page.locator("article.focus.playing").wait_for()
-    length = page.locator("audio").first.evaluate("audio => audio.duration")
+    length = duration(page.locator("audio").first)
     assert length == pytest.approx(3.0, abs=1e-4)
     page.keyboard.press(" ")
 

@@ -77,7 +77,7 @@ def test_two_encoders_side_by_side_are_linked(page, served, collection):
     page.goto(f"{served}?run={first}")
     page.locator(".chart[data-drawn]").wait_for()
     page.get_by_label("Another encoder’s map beside this one").click()
-    page.get_by_role("menuitemradio", name="hop1.5s").click()
+    page.get_by_role("menuitem", name="hop1.5s").click()
     page.locator(".chart[data-drawn]").nth(1).wait_for()
     assert int(page.locator(".chart").nth(1).get_attribute("data-drawn")) > 300
     second = page.locator(".chart canvas.top").nth(1)

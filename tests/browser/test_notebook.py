@@ -37,7 +37,7 @@ def run(page, jupyterlab, demo):
     return run
 
 
-def test_the_app_works_in_jupyterlab_without_a_network(page, run):
+def test_the_app_works_in_jupyterlab_without_a_network(page, run, duration):
     run("look", "reef.explore(user='ada')")
     page.locator("article.sound.focus img").wait_for(timeout=60_000)
     assert page.locator(".user").get_by_text("ada").is_visible()
@@ -57,8 +57,7 @@ def test_the_app_works_in_jupyterlab_without_a_network(page, run):
 
     page.locator("article.sound").first.get_by_label("Play").click()
     page.locator("article.sound.playing").wait_for()
-    duration = page.locator("audio").first.evaluate("audio => audio.duration")
-    assert duration == pytest.approx(3.0, abs=1e-4)
+    assert duration(page.locator("audio").first) == pytest.approx(3.0, abs=1e-4)
 
 
 @pytest.mark.parametrize("carried", ["default", "ipywidgets"])

@@ -47,7 +47,7 @@ def make_class(page, name):
     page.locator(".item.active .name", has_text=name).wait_for()
 
 
-def test_from_the_map_to_a_downloaded_table(page, served, rain, lasso, tmp_path):
+def test_from_the_map_to_a_downloaded_table(page, served, rain, lasso, duration):
     xy, rows = rain
     page.goto(served)
     page.locator("article.sound img").first.wait_for()
@@ -81,7 +81,7 @@ def test_from_the_map_to_a_downloaded_table(page, served, rain, lasso, tmp_path)
     # Listen: what plays is exactly the window.
     page.locator("article.sound").first.get_by_label("Play").click()
     page.locator("article.sound.playing").wait_for()
-    assert page.locator("audio").evaluate("audio => audio.duration") == pytest.approx(3.0, abs=1e-4)
+    assert duration(page.locator("audio")) == pytest.approx(3.0, abs=1e-4)
     page.locator("article.sound.playing").wait_for(state="detached")
 
     # Take it with you.
@@ -103,7 +103,7 @@ def test_from_the_map_to_a_downloaded_table(page, served, rain, lasso, tmp_path)
     page.get_by_text(f"{selected} selected", exact=True).wait_for()
     page.keyboard.press("z")
     page.locator("button:disabled", has_text="Undo").wait_for()
-    assert not page.get_by_text(f"{selected} selected", exact=True).is_visible()
+    page.get_by_text(f"{selected} selected", exact=True).wait_for(state="hidden")
 
 
 def test_back_goes_back_through_the_places_one_went_to(page, served):

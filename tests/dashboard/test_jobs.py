@@ -82,8 +82,9 @@ def test_a_map_does_not_wait_behind_an_embedding():
     wait(embedding)
 
 
-def test_getting_a_large_run_ready_has_a_bar_and_a_small_one_has_none(fake, monkeypatch):
+def test_getting_a_large_run_ready_has_a_bar_and_a_small_one_has_none(fake, monkeypatch, tmp_path):
     state = State(fake(recordings=6), user="ada")
+    state.collection.path = tmp_path  # a board of its own
     titles, words = set(), set()
 
     def hear(statuses):
@@ -101,7 +102,7 @@ def test_getting_a_large_run_ready_has_a_bar_and_a_small_one_has_none(fake, monk
     monkeypatch.setattr(preparing, "MOST_IN_MEMORY", 0)
     monkeypatch.setattr(Job, "_report", lambda self, share, text="": words.add(text))
     asyncio.run(ready())
-    wait(board(state.collection).start(f"{READY} {state.run}", "", lambda *_: None))
+    wait(board(state.collection).start(f"{READY} {state.run}", GETTING_READY, lambda *_: None))
     assert titles == {GETTING_READY}
     assert f"{state.n_windows:,} of {state.n_windows:,} windows" in words
     stop()
