@@ -20,6 +20,7 @@ from explorer.dashboard.state.state import State
 from explorer.dashboard.workshop import views
 from explorer.dashboard.workshop.addresses import is_this_machine, qr_path, room_urls
 from explorer.dashboard.workshop.clips import sound
+from explorer.dashboard.workshop.keeper import Keeper
 from explorer.dashboard.workshop.pages import Classroom, new_code
 from explorer.dashboard.workshop.room import Room
 from explorer.dashboard.workshop.student import StudentPage
@@ -38,8 +39,9 @@ def made(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def one_thread(monkeypatch):
-    """What is found out in the background comes in between: without a server nobody takes turns."""
+    """Nothing in the background: without a server pages do not take turns, and would wait."""
     monkeypatch.setattr(Room, "_explain", lambda self, reasons: reasons.explain())
+    monkeypatch.setattr(Keeper, "put", lambda self, one: one.kept(self._write([one])))
 
 
 @pytest.fixture
@@ -165,7 +167,8 @@ def test_an_answer_is_said_to_be_kept_only_when_it_is_in_the_catalogue(room, ton
     assert len(tones.exercise("low").events()) == 7
 
 
-def test_answers_that_are_on_their_way_at_the_reveal_are_blind_ones(room, tones):
+def test_answers_that_are_on_their_way_at_the_reveal_are_blind_ones(room, tones, monkeypatch):
+    monkeypatch.undo()  # the keeper's own thread
     who = room.join("ada", "s")
     for clip in range(6):
         room.answer(who, clip, "yes", lambda error: None)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Kept = Callable[[Exception | None], None]
+"""Called in the keeper's thread, when an answer is written or could not be: it must not wait."""
 
 
 @dataclass(frozen=True)
@@ -61,18 +62,22 @@ class Keeper:
                 batch.append(self._queue.get())
             answers = [item for item in batch if isinstance(item, Waiting)]
             # Usually all of one exercise; at a change of exercise of two.
-            for exercise in dict.fromkeys(item.exercise for item in answers):
-                self._write(exercise, [item for item in answers if item.exercise is exercise])
+            outcome = {
+                exercise: self._write([item for item in answers if item.exercise is exercise])
+                for exercise in dict.fromkeys(item.exercise for item in answers)
+            }
             for item in batch:
                 if isinstance(item, threading.Event):
                     item.set()
+            # Last, as whoever waits for the writing may hold what these ask for.
+            for item in answers:
+                item.kept(outcome[item.exercise])
 
-    def _write(self, exercise: Exercise, answers: list[Waiting]) -> None:
-        error: Exception | None = None
+    def _write(self, answers: list[Waiting]) -> Exception | None:
+        exercise = answers[0].exercise
         try:
             exercise.answer_all([(item.who, item.clip, item.answer) for item in answers])
-        except Exception as caught:
+        except Exception as error:
             log.exception("%d answers could not be kept", len(answers))
-            error = caught
-        for item in answers:
-            item.kept(error)
+            return error
+        return None
