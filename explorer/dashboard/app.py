@@ -148,6 +148,7 @@ def _fill(
     follow(state, desk)
     join(state, desk)
     root.state = state  # for whoever holds the app in a notebook
+    root.is_heard = lambda: desk.is_open
     body = pn.Column(
         css_classes=["body"], stylesheets=[asset("app.css")], sizing_mode="stretch_both", margin=0
     )

@@ -208,6 +208,21 @@ def _wait_for(url: str, limit_s: float = 60) -> None:
 
 
 @pytest.fixture
+def box_of() -> Any:
+    """Where an element is on the page, waiting for one that is being drawn anew."""
+
+    def look(locator: Any) -> dict[str, float]:
+        for _ in range(100):
+            if (box := locator.bounding_box()) is not None:
+                found: dict[str, float] = box
+                return found
+            locator.page.wait_for_timeout(50)
+        raise AssertionError(f"{locator} is nowhere on the page")
+
+    return look
+
+
+@pytest.fixture
 def lasso() -> Any:
     """Draw around points of the map: ``lasso(page, xy, rows)`` gives the polygon's corners."""
     from explorer.dashboard.explore.map import map_limits

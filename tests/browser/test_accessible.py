@@ -83,14 +83,14 @@ def test_no_screen_has_a_serious_fault_in_either_theme(page, labelled, axe):
 
 
 @pytest.mark.parametrize("width, height", [(768, 1024), (720, 450)], ids=["tablet", "200 %"])
-def test_places_become_tabs_where_there_is_little_room(page, labelled, width, height):
+def test_places_become_tabs_where_there_is_little_room(page, labelled, width, height, box_of):
     page.set_viewport_size({"width": width, "height": height})
     page.goto(labelled)
     page.locator(".chart[data-drawn]").wait_for()
     assert not page.locator("article.sound").first.is_visible()
     page.get_by_role("button", name="Sounds").click()
     page.locator("article.sound img").first.wait_for()
-    box = page.locator("article.sound").first.bounding_box()
+    box = box_of(page.locator("article.sound").first)
     assert box["x"] >= 0
     assert box["x"] + box["width"] <= width
     assert box["y"] + box["height"] <= height

@@ -39,14 +39,14 @@ def map_of(page, site):
     return page.get_by_role("application", name=re.compile(f"{site}\\."))
 
 
-def test_what_is_brushed_is_what_is_seen_and_heard(page, served, grunts, tmp_path):
+def test_what_is_brushed_is_what_is_seen_and_heard(page, served, grunts, tmp_path, box_of):
     page.goto(f"{served}?screen=activity&class=grunt")
     lagoon = map_of(page, "LAGOON")
     lagoon.get_by_text("sunrise").wait_for()
     page.get_by_text(re.compile(r"^\d+ windows at or above 0.50 in 9 min")).wait_for()
 
     # Brush the morning of one site: the filter, the words and the other pictures follow.
-    box = lagoon.bounding_box()
+    box = box_of(lagoon)
     hour = (box["width"] - 46 - 12) / 24
     page.mouse.move(box["x"] + 46 + 0.5 * hour, box["y"] + 40)
     page.mouse.down()

@@ -101,7 +101,7 @@ def test_trust_it_count_it_and_take_it_along(page, served, collection, holds):
 
 
 @pytest.mark.parametrize("size", [(1440, 900), (1280, 800), (768, 1024)])
-def test_nothing_sticks_out_at_any_size(page, served, holds, size):
+def test_nothing_sticks_out_at_any_size(page, served, holds, size, box_of):
     page.emulate_media(color_scheme="dark" if size[0] == 1280 else "light")
     page.set_viewport_size({"width": size[0], "height": size[1]})
     page.goto(f"{served}?screen=check&class=buzz")
@@ -109,6 +109,6 @@ def test_nothing_sticks_out_at_any_size(page, served, holds, size):
     trust.locator(".figures b").first.wait_for()
     wide = page.evaluate("document.documentElement.scrollWidth")
     assert wide <= size[0]
-    box = trust.bounding_box()
+    box = box_of(trust)
     assert box["x"] >= 0
     assert box["x"] + box["width"] <= size[0]

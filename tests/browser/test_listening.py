@@ -87,7 +87,7 @@ def test_a_page_is_judged_without_a_mouse(page, focused, duration):
     page.locator(".chip.yes").first.wait_for(state="hidden")
 
 
-def test_a_closer_look(page, focused):
+def test_a_closer_look(page, focused, box_of):
     row = focused.get_attribute("data-row")
     page.keyboard.press("Enter")
     dialog = page.get_by_role("dialog", name="Closer look")
@@ -129,7 +129,7 @@ def test_a_closer_look(page, focused):
     page.keyboard.press("+")
     dialog.get_by_role("button", name="No zoom").wait_for()
     page.wait_for_timeout(500)
-    box = plot.bounding_box()
+    box = box_of(plot)
     page.mouse.move(box["x"] + box["width"] * 0.25, box["y"] + box["height"] * 0.2)
     assert re.search(r"\+10:00.*Hz.*dB", pointer.inner_text(), re.S)
     page.mouse.down()

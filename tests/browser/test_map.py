@@ -68,7 +68,7 @@ def test_colours_names_filter_search_and_a_link_to_all_of_it(page, served):
     assert picture(page) == here
 
 
-def test_two_encoders_side_by_side_are_linked(page, served, collection):
+def test_two_encoders_side_by_side_are_linked(page, served, collection, box_of):
     reef = ex.open(collection)
     first = reef.run
     reef.embed("spectral", hop_s=1.5, progress=False)
@@ -87,7 +87,7 @@ def test_two_encoders_side_by_side_are_linked(page, served, collection):
     page.wait_for_timeout(500)
     assert second.evaluate("canvas => canvas.toDataURL()") != before
     # What is drawn around in the second map is selected in the first.
-    box = second.bounding_box()
+    box = box_of(second)
     left, top = box["x"] + 5, box["y"] + 60
     right, bottom = left + box["width"] - 10, top + box["height"] - 70
     page.mouse.move(left, top)

@@ -136,7 +136,7 @@ def test_the_first_recordings_are_added_on_the_screen(page, served, folder):
     page.get_by_role("button", name="Embed", exact=True).wait_for()
 
 
-def test_the_timeline_is_moved_by_keys_and_by_hand(page, served):
+def test_the_timeline_is_moved_by_keys_and_by_hand(page, served, box_of):
     page.goto(f"{served}again?screen=recordings")
     chart = page.get_by_role("group", name=re.compile("Timeline of 1 deployment"))
     chart.focus()
@@ -145,7 +145,7 @@ def test_the_timeline_is_moved_by_keys_and_by_hand(page, served):
     page.locator(".when", has_not_text=whole).first.wait_for()
     page.keyboard.press("0")
     page.locator(".when", has_text=whole).first.wait_for()
-    box = page.locator("svg.strip").bounding_box()
+    box = box_of(page.locator("svg.strip"))
     page.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + 20)
     page.mouse.down()
     page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 20, steps=5)

@@ -236,7 +236,7 @@ def test_a_sound_file_can_be_searched_with(page, served, repository):
     assert len(rows_shown(page)) > 3
 
 
-def test_the_threshold_can_be_taken_hold_of(page, served, rain, lasso):
+def test_the_threshold_can_be_taken_hold_of(page, served, rain, lasso, box_of):
     xy, rows = rain
     page.goto(served)
     page.locator("article.sound").first.wait_for()
@@ -244,7 +244,7 @@ def test_the_threshold_can_be_taken_hold_of(page, served, rain, lasso):
     page.locator(".said b").wait_for()
     make_class(page, "rain")
     slider = page.get_by_role("slider", name="Threshold")
-    box = slider.bounding_box()
+    box = box_of(slider)
     page.mouse.click(box["x"] + box["width"] * 0.9, box["y"] + 30)
     page.locator(".item.active").get_by_text("at or above .90").wait_for()
     few = int(page.locator(".item.active .number").inner_text())
@@ -255,18 +255,18 @@ def test_the_threshold_can_be_taken_hold_of(page, served, rain, lasso):
 
 @pytest.mark.parametrize("size", [(1440, 900), (1280, 800)])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nothing_sticks_out_at_either_size_in_either_theme(page, served, size, scheme):
+def test_nothing_sticks_out_at_either_size_in_either_theme(page, served, size, scheme, box_of):
     page.emulate_media(color_scheme=scheme)
     page.set_viewport_size({"width": size[0], "height": size[1]})
     page.goto(served)
     page.locator("article.sound img").first.wait_for()
     assert page.locator(f".explorer-app.{scheme}").count() == 1
     for region in ("Classes", "Score", "When", "Sounds"):
-        box = page.get_by_role("region", name=region).bounding_box()
+        box = box_of(page.get_by_role("region", name=region))
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= size[0]
         assert box["y"] + box["height"] <= size[1]
     for button in page.locator("article.sound .play").all():
-        card = button.locator("xpath=ancestor::article").bounding_box()
-        box = button.bounding_box()
+        card = box_of(button.locator("xpath=ancestor::article"))
+        box = box_of(button)
         assert box["x"] + box["width"] <= card["x"] + card["width"]

@@ -193,6 +193,26 @@ def test_as_an_ipywidget_it_is_filled_and_spoken_to(reef):
     in_a_notebook(show)
 
 
+def test_a_widget_that_the_page_does_not_answer_is_drawn_again(reef, monkeypatch):
+    monkeypatch.setattr(notebook, "LOADING_S", 0.0)
+    monkeypatch.setattr(notebook, "AGAIN_S", (0.01, 0.01, 0.01))
+
+    async def show():
+        view = reef.listen(user="gil")
+        box = view._soon()
+        drawn = [box.children[0]]
+        for _ in range(100):
+            await asyncio.sleep(0.005)
+            if box.children[0] is not drawn[-1]:
+                drawn.append(box.children[0])
+                if len(drawn) == 3:
+                    send(view._cell, "alone")
+        assert len(drawn) == 3  # and no more, once it has answered
+        assert len(view._models) == 1
+
+    asyncio.run(show())
+
+
 @pytest.mark.parametrize(
     ("modules", "environment", "names", "expected"),
     [

@@ -65,6 +65,7 @@ class Desk:
         # does a page: what changes after it was written out and before the browser has it is on
         # neither side's list.
         self._lock = Lock()
+        self.is_open = False  # whether the screen was heard
         self._held: list[Callable[[], None]] | None = None
         if self._document is None and self._loop is not None:
             self._held = []
@@ -111,6 +112,7 @@ class Desk:
 
     def open(self) -> None:
         """A notebook's screen can be spoken to, on this thread: what was held back goes out."""
+        self.is_open = True
         if self._document is not None:
             return  # a page says so itself, and later than its first message
         with contextlib.suppress(RuntimeError):

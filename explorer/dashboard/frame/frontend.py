@@ -13,7 +13,7 @@ import os
 import sys
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib.util import find_spec
 from typing import Any, Literal
 
@@ -36,11 +36,11 @@ NEEDS_WIDGETS = (
 )
 
 LOADING_S = 4.0
-"""A widget that is drawn before the page knows what it is made of is never drawn."""
-LOADING = (
-    "<i>The views are being loaded into this notebook. If nothing has appeared in ten seconds, run "
-    "the cell again.</i>"
-)
+"""So long the page has to take in what views are made of, before the first is drawn."""
+AGAIN_S = (6.0, 12.0, 24.0, 48.0)
+"""A widget that is drawn before the page knows what it is made of is never drawn, and nobody says
+so: while nothing is heard of it, it is drawn again after these pauses."""
+LOADING = "<i>The views are being loaded into this notebook …</i>"
 
 _loaded_in: dict[Any, float] = {}
 """Cells whose output holds the JavaScript, and when; run again, they must hold it again."""
@@ -100,6 +100,9 @@ def load() -> None:
 class Root(pn.Column):
     """The outermost layout of what a cell shows; VS Code gets it as an ipywidget."""
 
+    is_heard: Callable[[], bool] = staticmethod(lambda: True)
+    """Whether the page has answered; for whoever makes the layout to say."""
+
     def widget(self) -> Any:
         """As an ipywidget, to stand in a layout of ipywidgets.
 
@@ -112,6 +115,10 @@ class Root(pn.Column):
         --------
         >>> ipywidgets.HBox([reef.map().widget(), ...])      # doctest: +SKIP
         """
+        return self._drawn()[0]
+
+    def _drawn(self) -> tuple[Any, Callable[[], None]]:
+        """The widget, and what lets go of it."""
         from jupyter_bokeh.widgets import BokehModel  # noqa: PLC0415
 
         drawn = [self.get_root(Document())]
@@ -128,8 +135,13 @@ class Root(pn.Column):
                 drawn.append(self.get_root(Document()))
                 made.update_from_model(drawn[0])
 
+        def let_go() -> None:
+            made.unobserve_all()  # it closes itself, and cannot bear to be closed twice
+            if drawn:
+                self._cleanup(drawn.pop())
+
         made.observe(shown, "_view_count")
-        return made
+        return made, let_go
 
     @contextlib.contextmanager
     def at_once(self) -> Iterator[None]:
@@ -161,17 +173,36 @@ class Root(pn.Column):
         return self._soon()._repr_mimebundle_(include=include, exclude=exclude), {}
 
     def _soon(self) -> Any:
-        """The widget, or a box that it comes into once what it is made of is loaded."""
-        wait_s = max(_loaded_in.values(), default=0.0) + LOADING_S - time.monotonic()
-        with contextlib.suppress(RuntimeError):
+        """The widget in a box, in which it is drawn again until the page has answered."""
+        try:
             loop = asyncio.get_running_loop()
-            if wait_s > 0:
-                from ipywidgets import HTML, VBox  # noqa: PLC0415
+        except RuntimeError:
+            return self.widget()
+        from ipywidgets import HTML, VBox  # noqa: PLC0415
 
-                box = VBox([HTML(LOADING)])
-                loop.call_later(wait_s, lambda: setattr(box, "children", [self.widget()]))
-                return box
-        return self.widget()
+        box = VBox([HTML(LOADING)])
+        pauses = iter(AGAIN_S)
+        let_go: Callable[[], None] | None = None
+
+        def draw() -> None:
+            nonlocal let_go
+            if let_go is not None and self.is_heard():
+                return
+            with notebook_turn:
+                old = let_go
+                made, let_go = self._drawn()
+                box.children = [made]
+                if old is not None:
+                    old()
+            if (pause := next(pauses, None)) is not None:
+                loop.call_later(pause, draw)
+
+        wait_s = max(_loaded_in.values(), default=0.0) + LOADING_S - time.monotonic()
+        if wait_s > 0:
+            loop.call_later(wait_s, draw)
+        else:
+            draw()
+        return box
 
 
 _NAMES: dict[Frontend, str] = {"vscode": "VS Code", "colab": "Colab", "default": "this notebook"}

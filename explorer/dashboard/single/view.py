@@ -119,6 +119,7 @@ class View(Root):
             sizing_mode="stretch_width",
         )  # fmt: skip
         self.append(self._cell)
+        self.is_heard = lambda: bool(self._cell.awake)
         state.param.watch(self._retheme, ["theme"])
         if desk.served or not desk.attached:
             self._fill()
