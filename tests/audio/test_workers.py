@@ -180,9 +180,10 @@ def test_more_processes_come_only_when_the_caller_waits(tmp_path: Path) -> None:
     pieces = decode(work_on(*paths), CUT, processes=4)
     next(pieces)
     threads = set()
-    for _ in pieces:
-        time.sleep(0.05)  # an encoder that is slower than decoding
+    for _ in itertools.islice(pieces, 20):
+        time.sleep(0.2)  # an encoder that is slower than decoding, on a busy machine too
         threads |= {t.name for t in threading.enumerate() if t.name.startswith("decode-")}
+    pieces.close()
     assert threads <= {"decode-0", "decode-1"}
 
 
