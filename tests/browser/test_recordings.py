@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
-import textwrap
 
 import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+from server_process import serve
 
 import explorer as ex
 
 RATE = 8000
+MINUTES = 2
+"""Of each recording: so long that an embedding of all is stopped before it has ended."""
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("field") / "reef"
     folder.mkdir()
     generator = np.random.default_rng(0)
-    time = np.arange(RATE * 12) / RATE
+    time = np.arange(RATE * MINUTES * 60) / RATE
     for hour in range(30):
         if hour == 17:
             continue
@@ -45,20 +45,9 @@ def served(folder, tmp_path_factory):
     for path in paths[:2]:
         ex.open(path, audio=folder, timezone="+10:00").close()
     ex.open(paths[2]).close()
-    code = f"""
-        import explorer as ex
-        from explorer.dashboard.serving.serve import serve
-        serve([ex.open(path) for path in {[str(path) for path in paths]!r}], port=0, show=False,
-              on_ready=lambda url: print("READY", url, flush=True))
-    """
-    process = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE, text=True
-    )
+    process, url = serve(paths)
     try:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        assert line.startswith("READY"), "the server did not start"
-        yield line.split()[1]
+        yield url
     finally:
         process.terminate()
         process.wait(10)
@@ -96,7 +85,7 @@ def test_from_recordings_to_a_map_with_a_stop_on_the_way(page, served):
     page.get_by_label("Overlap of windows").select_option("4")
     page.get_by_role("button", name="Embed", exact=True).click()
     work = page.get_by_role("region", name="What can be done")
-    work.get_by_text(re.compile(r"\d+ of 464 windows")).wait_for()
+    work.get_by_text(re.compile(r"[\d,]+ of 4,640 windows")).wait_for()
     other = page.context.new_page()
     other.goto(f"{served}reef?screen=recordings")
     other.get_by_role("progressbar", name="Embedding with spectral").first.wait_for()
@@ -106,21 +95,21 @@ def test_from_recordings_to_a_map_with_a_stop_on_the_way(page, served):
     page.get_by_text("Stopped. What is done is kept").wait_for()
     go_on = work.get_by_role("button", name="go on")
     go_on.wait_for()
-    done = int(re.search(r"(\d+) of 464 windows", work.inner_text())[1])
-    assert 0 < done < 464
+    done = int(re.search(r"([\d,]+) of 4,640 windows", work.inner_text())[1].replace(",", ""))
+    assert 0 < done < 4640
 
     # Go on from there, and open the map.
     go_on.click()
-    work.get_by_text("all 464 windows").wait_for(timeout=60_000)
+    work.get_by_text("all 4,640 windows").wait_for(timeout=60_000)
     work.get_by_role("button", name="Open the map").click()
     page.locator("article.sound img").first.wait_for()
-    page.get_by_text("464 windows").first.wait_for()
+    page.get_by_text("4,640 windows").first.wait_for()
 
     # From a recording to its windows.
     page.get_by_role("button", name="Recordings").click()
-    page.get_by_role("button", name="Show its 16 windows").click()
+    page.get_by_role("button", name="Show its 160 windows").click()
     page.locator("article.sound img").first.wait_for()
-    page.get_by_text("16 of 464").wait_for()
+    page.get_by_text("160 of 4,640").wait_for()
 
 
 def test_the_first_recordings_are_added_on_the_screen(page, served, folder):

@@ -135,3 +135,14 @@ def test_a_page_that_was_closed_is_no_news_for_the_log(caplog):
     finally:
         asyncio_log.removeFilter(is_news)
     assert [record.exc_info[0] for record in caplog.records] == [OSError]
+
+
+def test_a_notice_that_came_meanwhile_is_not_dismissed_with_the_one_before(fake):
+    state = State(fake(recordings=6), user="ada")
+    state.say("measured")
+    before = state.notice.number
+    state.say("stopped")
+    state.dismiss(before)
+    assert state.notice.text == "stopped"
+    state.dismiss(state.notice.number)
+    assert state.notice is None

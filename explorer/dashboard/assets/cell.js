@@ -9,7 +9,7 @@ export function render({model, view, el}) {
   function awake() {
     if (model.awake) document.querySelectorAll(`[data-explorer-still="${model.still}"]`).forEach(still => still.remove())
   }
-  let timer = 0
+  let timer = 0, said = 0
   function say(notice) {
     clearTimeout(timer)
     toast.hidden = !notice
@@ -17,9 +17,10 @@ export function render({model, view, el}) {
     toast.className = `toast ${notice.kind}`
     toast.setAttribute('role', notice.kind === 'error' ? 'alert' : 'status')
     toast.replaceChildren(h('span', {}, notice.text), h('button', {class: 'bare', 'aria-label': 'Close', onclick: close}, icon('close', 12)))
+    said = notice.number
     if (notice.kind !== 'error') timer = setTimeout(close, 5000)
   }
-  function close() { toast.hidden = true; send('dismiss') }
+  function close() { toast.hidden = true; send('dismiss', {number: said}) }
   const draw = () => { busy.textContent = model.busy ? `${model.busy} …` : '' }
 
   // JupyterLab, VS Code and Colab each have their own way to say that they are dark.

@@ -79,7 +79,7 @@ export function render({model, view, el}) {
   }
   if (model.whole_page) { document.addEventListener('keydown', slash); model.on('remove', () => document.removeEventListener('keydown', slash)) }
 
-  let timer = 0
+  let timer = 0, said = 0
   function say(notice) {
     clearTimeout(timer)
     toast.hidden = !notice
@@ -87,6 +87,7 @@ export function render({model, view, el}) {
     toast.className = `toast ${notice.kind}`
     toast.setAttribute('role', notice.kind === 'error' ? 'alert' : 'status')
     toast.replaceChildren(h('span', {}, notice.text), h('button', {class: 'bare', 'aria-label': 'Close', onclick: close}, icon('close', 12)))
+    said = notice.number
     if (notice.kind !== 'error') timer = setTimeout(close, 5000)
   }
   function draw_runs() {
@@ -99,7 +100,7 @@ export function render({model, view, el}) {
         run => send('run', {run}))}, name(model.run), several && icon('down', 11))
     runs.replaceChildren(button)
   }
-  function close() { toast.hidden = true; send('dismiss') }
+  function close() { toast.hidden = true; send('dismiss', {number: said}) }
   let reading = 0
   function tell() {
     clearTimeout(reading)

@@ -139,9 +139,9 @@ class Header(Piece):
             raise ParameterError("the file did not arrive whole: drop it once more") from error
         self._search_file(name, content)
 
-    def do_dismiss(self) -> None:
+    def do_dismiss(self, number: int) -> None:
         """The notice has been read."""
-        self.state.notice = None
+        self.state.dismiss(number)
 
     def _search_file(self, name: str, content: bytes) -> None:
         state = self.state

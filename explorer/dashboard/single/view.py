@@ -63,15 +63,15 @@ class Cell(Piece):
         """The notebook is dark, or light."""
         self.state.theme = "dark" if dark else "light"
 
-    def do_dismiss(self) -> None:
+    def do_dismiss(self, number: int) -> None:
         """A notice was read."""
-        self.state.notice = None
+        self.state.dismiss(number)
 
     def _update(self, *_: Any, at_once: bool = False) -> None:
         if not (self.awake or at_once or self.desk.served) and self.desk.attached:
             return  # nobody would hear it
         state, notice = self.state, self.state.notice
-        said = None if notice is None else {"text": notice.text, "kind": notice.kind}
+        said = None if notice is None else vars(notice)
         self.param.update(notice=said, busy=state.busy, theme=state.theme)
 
 

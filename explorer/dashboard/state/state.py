@@ -17,6 +17,7 @@ import numpy as np
 import param
 
 from explorer.audio.listening import Listening
+from explorer.collection.classifier import HALF
 from explorer.dashboard.state.asking import (
     WITHIN,
     Asked,
@@ -58,7 +59,6 @@ from explorer.errors import ParameterError
 if TYPE_CHECKING:
     from explorer.collection.collection import Collection
 
-DEFAULT_THRESHOLD = 0.5
 MOST_EXAMPLES_AT_ONCE = 60
 """A class begins with clear examples: of a larger selection only the most typical are taken."""
 
@@ -211,7 +211,7 @@ class State(param.Parameterized):
     @property
     def threshold(self) -> float:
         """From which score on a window counts as the active class."""
-        return self._thresholds.get(self.active or "", DEFAULT_THRESHOLD)
+        return self._thresholds.get(self.active or "", HALF)
 
     @property
     def thresholds(self) -> dict[str, float]:
@@ -495,7 +495,7 @@ class State(param.Parameterized):
         for rows, kind in groups:
             events += self._write(rows, new, kind)
         events += self._take_back([self.learned.events[old, row] for row in own])
-        self._thresholds[new] = self._thresholds.get(old, DEFAULT_THRESHOLD)
+        self._thresholds[new] = self._thresholds.get(old, HALF)
         self._remember(Step(f"renamed {old} to {new}", tuple(events)))
         self.refresh(active=new)
 
@@ -569,6 +569,11 @@ class State(param.Parameterized):
         """Tell the person something: ``info`` passes, ``error`` stays until closed."""
         number = 1 if self.notice is None else self.notice.number + 1
         self.notice = Notice(text, kind, number)
+
+    def dismiss(self, number: int) -> None:
+        """A notice was read, or has passed; one that came meanwhile stays."""
+        if self.notice is not None and self.notice.number == number:
+            self.notice = None
 
     # --- within -----------------------------------------------------------------------------
 
@@ -652,7 +657,7 @@ class State(param.Parameterized):
         return self._styles.setdefault(name, len(self._styles))
 
     def _thresholds_now(self) -> dict[str, float]:
-        return {name: self._thresholds.get(name, DEFAULT_THRESHOLD) for name in self._styles}
+        return {name: self._thresholds.get(name, HALF) for name in self._styles}
 
     def _classes_now(self, learned: Learned) -> list[SoundClass]:
         for name in learned.judgements:
