@@ -10,10 +10,8 @@ from __future__ import annotations
 import io
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
-import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +24,10 @@ from playwright.sync_api import Page, sync_playwright
 from explorer.collection.collection import Collection
 from explorer.collection.demo import DEMO_FILES, demo_recordings
 from explorer.dashboard.explore.map import map_limits
+
+sys.path.append(str(Path(__file__).resolve().parents[2] / "tests"))
+
+from server_process import serve
 
 HERE = Path(__file__).parent
 SIZE = {"width": 1440, "height": 900}
@@ -83,27 +85,6 @@ def _spoil(audio: Path) -> None:
     soundfile.write(audio / "CREEK_20260314_103000.flac", samples, rate)
     whole = (audio / "LAGOON_20260314_060000.flac").read_bytes()
     (audio / "LAGOON_20260314_203000.flac").write_bytes(whole[:3000])
-
-
-def serve(path: Path) -> tuple[subprocess.Popen[str], str]:
-    """Serve in a process of its own; give it and the address."""
-    code = f"""
-        import explorer as ex
-        from explorer.dashboard.serving.serve import serve
-        serve(ex.open({str(path)!r}), port=0, show=False,
-              on_ready=lambda url: print("READY", url, flush=True))
-    """
-    process = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(code)],
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "LOGNAME": "ada"},
-    )
-    assert process.stdout is not None
-    while not (line := process.stdout.readline()).startswith("READY"):
-        if not line:
-            raise SystemExit("the server did not start")
-    return process, line.split()[1]
 
 
 class Tour:
@@ -226,7 +207,7 @@ def main() -> None:
         folder = Path(temporary) / "survey"
         folder.mkdir()
         reef = prepare(folder)
-        process, url = serve(reef.path)
+        process, url = serve(reef.path, environment={**os.environ, "LOGNAME": "ada"})
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
         )

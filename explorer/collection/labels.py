@@ -242,32 +242,35 @@ def agreed(label_rows: pd.DataFrame) -> pd.DataFrame:
 
     Columns: row, class, judgement.
     """
-    votes = label_rows["judgement"].map(VOTES).astype(int)
-    total = (
-        label_rows.assign(votes=votes)
-        .groupby(["class", "row"], sort=True, as_index=False)["votes"]
-        .sum()
-    )
-    total["judgement"] = np.select(
-        [total["votes"] > 0, total["votes"] < 0], ["positive", "negative"], "unsure"
-    )
-    return total[["row", "class", "judgement"]]
+    settled = [
+        (row, class_, "positive" if total > 0 else "negative" if total else "unsure")
+        for (class_, row), total in _votes(label_rows)
+    ]
+    columns = ["row", "class", "judgement"]
+    return pd.DataFrame(settled, columns=columns).astype(label_rows[["row", "class"]].dtypes)
 
 
 def examples_of(
     label_rows: pd.DataFrame,
 ) -> tuple[dict[str, NDArray[np.int64]], dict[str, NDArray[np.int64]]]:
     """What a classifier learns from: agreed positive and agreed negative windows of each class."""
-    # As `agreed` counts, in plain steps: this is done at every click.
-    votes: dict[tuple[str, int], int] = {}
-    said = (label_rows[name].tolist() for name in ("class", "row", "judgement"))
-    for class_, row, judgement in zip(*said, strict=True):
-        votes[class_, row] = votes.get((class_, row), 0) + VOTES[judgement]
     sides: tuple[dict[str, list[int]], dict[str, list[int]]] = ({}, {})
-    for (class_, row), total in sorted(votes.items()):
+    for (class_, row), total in _votes(label_rows):
         if total:
             sides[total < 0].setdefault(str(class_), []).append(row)
     positives, negatives = (
         {class_: np.array(rows, dtype=np.int64) for class_, rows in side.items()} for side in sides
     )
     return positives, negatives
+
+
+def _votes(label_rows: pd.DataFrame) -> list[tuple[tuple[str, int], int]]:
+    """Each class and window with what people's judgements come to, sorted.
+
+    In plain steps, as this is done at every click.
+    """
+    votes: dict[tuple[str, int], int] = {}
+    said = (label_rows[name].tolist() for name in ("class", "row", "judgement"))
+    for class_, row, judgement in zip(*said, strict=True):
+        votes[class_, row] = votes.get((class_, row), 0) + VOTES[judgement]
+    return sorted(votes.items())

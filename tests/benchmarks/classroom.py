@@ -20,10 +20,8 @@ import json
 import os
 import random
 import re
-import subprocess
 import sys
 import tempfile
-import textwrap
 import time
 from pathlib import Path
 from typing import Any
@@ -34,6 +32,10 @@ from tornado.httpclient import AsyncHTTPClient, HTTPRequest
 from tornado.websocket import websocket_connect
 
 import explorer as ex
+
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+
+from server_process import serve
 
 DEMO = Path(__file__).parents[2] / "data" / "demo"
 THINKS_S = (2.0, 6.0)
@@ -222,18 +224,8 @@ def main() -> None:
             exercise.answer("nobody", clip, "yes")
             alone.append(time.perf_counter() - started)
         reef.catalogue.remember("workshop exercise", exercise.name)
-        code = f"""
-            import explorer as ex
-            from explorer.dashboard.serving.serve import serve
-            serve(ex.open({str(path)!r}), port=0, show=False, workshop=True,
-                  on_ready=lambda url: print("READY", url, flush=True))
-        """
-        process = subprocess.Popen(
-            [sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE, text=True
-        )
+        process, url = serve(path, workshop=True)
         try:
-            assert process.stdout is not None
-            url = process.stdout.readline().split()[1]
             token = exercise.about.token
             server = psutil.Process(process.pid)
             asyncio.run(lesson(url, options.students, token, options.clips, server))

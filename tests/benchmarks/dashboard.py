@@ -19,10 +19,8 @@ from __future__ import annotations
 import argparse
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
-import textwrap
 import time
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -35,6 +33,10 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from traffic import listen
 
 from explorer.dashboard.explore.map import inside, map_limits
+
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+
+from server_process import serve
 
 TURNS = 5
 READY_WITHIN_MS = 1_800_000
@@ -69,24 +71,6 @@ class Figures:
         """One row of the table."""
         values = (getattr(self, one.name) for one in fields(self))
         return "  ".join(f"{v:>9,}" if isinstance(v, int) else f"{v:>9.2f}" for v in values)
-
-
-def serve(path: Path) -> tuple[subprocess.Popen[str], str]:
-    """Serve in a process of its own; give it and the address."""
-    code = f"""
-        import explorer as ex
-        from explorer.dashboard.serving.serve import serve
-        serve(ex.open({str(path)!r}), port=0, show=False,
-              on_ready=lambda url: print("READY", url, flush=True))
-    """
-    process = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    while not (line := process.stdout.readline()).startswith("READY"):
-        if not line:
-            raise SystemExit("the server did not start")
-    return process, line.split()[1]
 
 
 def visit(page: Page, url: str) -> float:

@@ -21,7 +21,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import textwrap
 import threading
 import time
 from pathlib import Path
@@ -35,28 +34,14 @@ from visitors import Visitor
 import explorer as ex
 from explorer.dashboard.serving.accounts import Account, Accounts, write
 
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+
+from server_process import serve
+
 PASSWORD = "a password for a benchmark"
 MEDIAN_S, MOST_S = 0.1, 0.3
 """A click is felt as at once up to the first; nineteen of twenty stay below the second."""
 CLASSES = ["grunt", "snap", "whistle", "boat", "rain", "scrape"]
-
-
-def serve(path: Path, users: Path) -> tuple[subprocess.Popen[str], str]:
-    """Serve in a process of its own; give it and its address."""
-    code = f"""
-        import explorer as ex
-        from explorer.dashboard.serving.serve import serve
-        serve(ex.open({str(path)!r}), port=0, show=False, users={str(users)!r},
-              on_ready=lambda url: print("READY", url, flush=True))
-    """
-    process = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    while not (line := process.stdout.readline()).startswith("READY"):
-        if not line:
-            raise SystemExit("the server did not start")
-    return process, line.split("//")[1].strip().rstrip("/")
 
 
 def seed_labels(path: Path) -> None:
@@ -168,7 +153,8 @@ async def run(options: argparse.Namespace, folder: Path) -> None:
     names = [f"person {number:02d}" for number in range(options.people)]
     people = {name: Account.of(PASSWORD, n=2**4, p=1) for name in [*names, "chromium"]}
     write(Accounts(people), users)
-    process, address = serve(path, users)
+    process, url = serve(path, users=str(users))
+    address = url.split("//")[1].rstrip("/")
     try:
         empty = memory_mb(process)
         visitors = [

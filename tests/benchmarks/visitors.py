@@ -156,7 +156,7 @@ class Visitor:
         await self._do(
             "judge",
             lambda: self.send("Gallery", "judge", rows=[row], judgement=judgement),
-            lambda piece, attr, new: piece == "Gallery" and attr == "cards",
+            _cards,
         )
 
     async def activate(self) -> None:
@@ -168,7 +168,7 @@ class Visitor:
         await self._do(
             "activate",
             lambda: self.send("ClassesPanel", "activate", name=name),
-            lambda piece, attr, new: piece == "Gallery" and attr == "cards",
+            _cards,
         )
         self.look()
 
@@ -183,7 +183,7 @@ class Visitor:
         await self._do(
             "page",
             lambda: self.send("Gallery", "page", first=first),
-            lambda piece, attr, new: piece == "Gallery" and attr == "cards",
+            _cards,
         )
         self.look()
 
@@ -348,3 +348,8 @@ def _plain(value: Any) -> Any:
             return {key: _plain(inner) for key, inner in value.get("entries", [])}
         return {key: _plain(inner) for key, inner in value.items()}
     return [_plain(inner) for inner in value] if isinstance(value, list) else value
+
+
+def _cards(piece: str, attr: str, new: Any) -> bool:
+    """Whether the gallery shows other sounds."""
+    return piece == "Gallery" and attr == "cards"

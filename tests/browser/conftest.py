@@ -8,7 +8,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import textwrap
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from server_process import serve
 
 CHROMIUM = next(
     (
@@ -128,20 +128,8 @@ def server(
     copies = [
         Path(shutil.copytree(demo, folder / f"reef-{i}.collection")) for i in range(MOST_SERVED)
     ]
-    code = f"""
-        import explorer as ex
-        from explorer.dashboard.serving.serve import serve
-        serve([ex.open(path) for path in {[str(path) for path in copies]!r}], port=0, show=False,
-              on_ready=lambda url: print("READY", url, flush=True))
-    """
-    process = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE, text=True
-    )
+    process, url = serve(copies)
     try:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        assert line.startswith("READY"), "the server did not start"
-        url = line.split()[1]
         yield [(f"{url}{path.stem}", path) for path in copies]
     finally:
         process.terminate()

@@ -5,12 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import socket
-import subprocess
-import sys
-import textwrap
 from pathlib import Path
 
 import pytest
+from server_process import serve
 
 import explorer as ex
 from explorer.dashboard.serving.accounts import Account, Accounts, write
@@ -29,16 +27,7 @@ class Server:
         self.collection, self.users, self.process = collection, users, None
 
     def start(self):
-        code = f"""
-            import explorer as ex
-            from explorer.dashboard.serving.serve import serve
-            serve(ex.open({str(self.collection)!r}), port={self.port}, show=False,
-                  users={str(self.users)!r}, on_ready=lambda url: print("READY", flush=True))
-        """
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE, text=True
-        )
-        assert self.process.stdout.readline() == "READY\n"
+        self.process, _ = serve(self.collection, port=self.port, users=str(self.users))
 
     def kill(self):
         self.process.kill()

@@ -6,9 +6,6 @@ import os
 import re
 import shutil
 import socket
-import subprocess
-import sys
-import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,25 +13,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from server_process import serve
 
 import explorer as ex
 
 HOSTILE = '<img src=x onerror="window.hurt = 1">'
-
-
-def serve(folder: Path, port: int) -> subprocess.Popen[str]:
-    code = f"""
-        import explorer as ex
-        from explorer.dashboard.serving.serve import serve
-        serve(ex.open({str(folder)!r}), port={port}, show=False, workshop=True,
-              on_ready=lambda url: print("READY", url, flush=True))
-    """
-    process = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline().startswith("READY"), "the server did not start"
-    return process
 
 
 @pytest.fixture(scope="module")
@@ -62,14 +45,14 @@ def room(rain: Path) -> Iterator[dict[str, Any]]:
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = free.getsockname()[1]
-    running = {"process": serve(rain, port)}
+    running = {"process": serve(rain, port=port, workshop=True)[0]}
 
     def stop() -> None:
         running["process"].kill()
         running["process"].wait(10)
 
     def start() -> None:
-        running["process"] = serve(rain, port)
+        running["process"] = serve(rain, port=port, workshop=True)[0]
 
     yield {"url": f"http://localhost:{port}/", "folder": rain, "stop": stop, "start": start}
     running["process"].terminate()

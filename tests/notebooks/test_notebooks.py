@@ -6,6 +6,7 @@ import re
 import shutil
 from html import unescape
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pandas as pd
@@ -44,28 +45,20 @@ def numbers(folder: Path) -> str:
     return "\n".join(text_of(cell) + text_of(cell, "text/html") for cell in cells)
 
 
-@pytest.fixture(scope="module")
-def reef_story(folder: Path) -> list[nbformat.NotebookNode]:
-    """The code cells of the reef story."""
-    return run(folder, "04_reef_story.ipynb")
+def story(notebook: str) -> Any:
+    """A fixture: the code cells of a notebook that was run."""
+
+    @pytest.fixture(scope="module")
+    def cells(folder: Path) -> list[nbformat.NotebookNode]:
+        return run(folder, notebook)
+
+    return cells
 
 
-@pytest.fixture(scope="module")
-def bird_story(folder: Path) -> list[nbformat.NotebookNode]:
-    """The code cells of the bird story."""
-    return run(folder, "05_bird_story.ipynb")
-
-
-@pytest.fixture(scope="module")
-def another_site(folder: Path) -> list[nbformat.NotebookNode]:
-    """The code cells of the site adaptation."""
-    return run(folder, "06_another_site.ipynb")
-
-
-@pytest.fixture(scope="module")
-def which_encoder(folder: Path) -> list[nbformat.NotebookNode]:
-    """The code cells of the choice of an encoder."""
-    return run(folder, "07_which_encoder.ipynb")
+reef_story = story("04_reef_story.ipynb")
+bird_story = story("05_bird_story.ipynb")
+another_site = story("06_another_site.ipynb")
+which_encoder = story("07_which_encoder.ipynb")
 
 
 @pytest.fixture(scope="module")

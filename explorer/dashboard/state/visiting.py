@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from explorer.collection.classifier import HALF
 from explorer.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -60,7 +59,7 @@ class Visit:
     @property
     def threshold(self) -> float:
         """From which score on windows of the class shown are counted."""
-        return self.thresholds.get(self.class_, HALF)
+        return self.thresholds[self.class_]
 
     def counted_from(self, threshold: float) -> Visit:
         """The same, with windows of the class shown counted from another score on."""
